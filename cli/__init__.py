@@ -1,0 +1,1 @@
+"""The command line: the composition root, what is drawn, who is asked."""

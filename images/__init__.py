@@ -1,0 +1,1 @@
+"""Which images exist, each pinned; how they are built without a registry."""

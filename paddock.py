@@ -1,0 +1,1 @@
+"""Paddock's public Python API: names only."""

@@ -1,0 +1,124 @@
+"""The contract: a place where commands run and files change, apart from the host."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Literal, Protocol
+
+from sandbox.changes import ChangeSet
+
+Stream = Literal["stdout", "stderr"]
+OnOutput = Callable[[Stream, bytes], None]
+"""Sees every chunk as it arrives, also the bytes an Output leaves out. Must not block and must not raise."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One process to run inside.
+
+    `argv[0]` is looked up in the sandbox's PATH. `timeout` is in seconds on the host's monotonic clock; None means no
+    limit. `keep` is how many bytes of each stream the result holds (half from the start, half from the end).
+    `stdin` None means closed at once, so that programs which prompt fail instead of hanging.
+    `report` gives the process a pipe as file descriptor 3, whose first 4 KiB come back in `ExecResult.report`.
+    `call_id` names the tool call this belongs to, for provenance and logs.
+    """
+
+    argv: Sequence[str]
+    cwd: PurePosixPath
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes | None = None
+    timeout: float | None = None
+    keep: int = 64 * 1024
+    report: bool = False
+    call_id: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a stream said: all of it, or its head and tail with `omitted` bytes between them."""
+
+    head: bytes = b""
+    tail: bytes = b""
+    omitted: int = 0
+
+    @property
+    def all(self) -> bytes:
+        """Head and tail joined; equals the whole stream only if nothing was omitted."""
+        return self.head + self.tail
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """How a process ended.
+
+    `exit_code` is 128 + n after signal n. `timed_out` is the host's own clock speaking: an exit code of 124 or 137
+    proves nothing. `left_running` counts processes of this call that live on after it.
+    """
+
+    exit_code: int
+    stdout: Output
+    stderr: Output
+    timed_out: bool = False
+    left_running: int = 0
+    report: bytes = b""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a directory listing inside the sandbox. `size` is in bytes, 0 for anything but a file."""
+
+    name: str
+    kind: Literal["file", "directory", "link", "other"]
+    size: int = 0
+
+
+class Sandbox(Protocol):
+    """A running (or starting) sandbox. Every path is absolute, inside, and never a host path.
+
+    Relative paths are refused with FileError("outside"). All methods raise SandboxLost when the sandbox is gone and
+    EngineUnavailable when it could never start. Cancelling a call kills every process of it, `setsid` children too.
+    Names that are not UTF-8 travel as surrogate escapes (PEP 383).
+    """
+
+    @property
+    def root(self) -> PurePosixPath:
+        """The workspace inside: the checkout's own absolute path."""
+        ...
+
+    async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
+        """Run one command to its end.
+
+        Returns a result for every exit, also for a timeout and for a program that could not be found (exit code 127)
+        or not be executed (126), the way a shell reports them.
+        Raises: FileError if `cwd` is not a directory.
+        """
+        ...
+
+    async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
+        """The content of a regular file, links inside followed.
+
+        Raises: FileError: not-found, is-directory, not-a-file (fifo, device, socket), denied, too-large (over
+        `limit` bytes).
+        """
+        ...
+
+    async def write(self, path: PurePosixPath, data: bytes, /) -> None:
+        """Make `path` hold exactly `data`; parents are created, an existing file keeps its mode, a link is followed.
+
+        The new content appears at once or not at all.
+        Raises: FileError: is-directory, not-a-file, denied, no-space.
+        """
+        ...
+
+    async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
+        """What a directory holds, sorted by name. Raises: FileError: not-found, not-a-directory, denied."""
+        ...
+
+    async def freeze(self) -> ChangeSet:
+        """What this sandbox changed, against the checkout; while it is being read, nothing inside runs.
+
+        Contents are already copied into the session's blob store when this returns.
+        Raises: OutOfSpace.
+        """
+        ...

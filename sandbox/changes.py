@@ -1,0 +1,117 @@
+"""What a sandbox changed: values, each with what stood before and what stands now.
+
+Paths are bytes, relative to the checkout, with `/` between the parts: names are whatever the sandbox chose.
+Contents are named by their SHA-256 and lie in the session's blob store (`sandbox.blobs`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file. Of its mode only the execute bit travels."""
+
+    digest: str
+    size: int
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link that stays inside the tree; `target` is its raw text."""
+
+    target: bytes
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory. Listed as a change only where it is empty, goes away, or takes the place of something else."""
+
+
+Node = File | Link | Directory
+
+Kind = Literal["added", "modified", "deleted", "mode", "type"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that differs: `before` is the base (None: absent), `after` the sandbox (None: deleted).
+
+    `ignored`: the base's ignore rules match this path, so it is listed apart and not applied by default.
+    `moved`: the host's own file is no longer what it was when the session began, so applying it is a conflict.
+    """
+
+    path: bytes
+    before: Node | None
+    after: Node | None
+    ignored: bool = False
+    moved: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """How the two differ, in one word."""
+        match self.before, self.after:
+            case None, _:
+                return "added"
+            case _, None:
+                return "deleted"
+            case File() as old, File() as new:
+                return "mode" if old.digest == new.digest else "modified"
+            case Link(), Link():
+                return "modified"
+            case _:
+                return "type"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Something in the workspace that can never leave it, with the reason. `count`: that many entries below it."""
+
+    path: bytes
+    reason: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """Everything that differs, sorted by path; what is approved is a subset of `changes` of exactly this `id`."""
+
+    changes: tuple[Change, ...] = ()
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """A SHA-256 over every path, digest, mode and target: two sets with one id are the same change."""
+        rows = [[change.path.hex(), describe(change.before), describe(change.after)] for change in self.changes]
+        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """What an approval of "everything" covers: all but the ignored paths."""
+        return tuple(change for change in self.changes if not change.ignored)
+
+    def only(self, paths: Iterable[bytes]) -> tuple[Change, ...]:
+        """The changes at these paths or below them, ignored ones included: naming a path asks for it."""
+        wanted = tuple(path.rstrip(b"/") for path in paths)
+        return tuple(
+            change
+            for change in self.changes
+            if any(path in (b"", b".") or change.path == path or change.path.startswith(path + b"/") for path in wanted)
+        )
+
+
+def describe(node: Node | None) -> list[str | int | bool]:
+    """A node as JSON holds it; `sandbox.journal` and `ChangeSet.id` agree on this form."""
+    match node:
+        case None:
+            return []
+        case File(digest, size, executable):
+            return ["file", digest, size, executable]
+        case Link(target):
+            return ["link", target.hex()]
+        case Directory():
+            return ["directory"]

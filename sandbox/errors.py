@@ -1,0 +1,73 @@
+"""What can go wrong around a sandbox.
+
+    SandboxError
+    ├── EngineUnavailable      no engine answers; nothing ever runs on the host instead
+    ├── SandboxLost            the container or the engine went away mid-call: the call's outcome is unknown
+    ├── CheckoutRefused        this folder cannot be a checkout (/, $HOME, a system folder …)
+    ├── StateError             a file of ours on the host is damaged, foreign or from another version
+    │   └── SessionNotFound    no such session
+    ├── SessionBusy            another process holds this session, or is applying to this checkout
+    ├── OutOfSpace             the host's disk is full; nothing was applied
+    └── FileError              one file operation inside failed; `kind` says how, and the model is told
+
+A command that exits non-zero is not here: that is a result.
+"""
+
+from typing import Literal
+
+FileErrorKind = Literal[
+    "not-found",
+    "is-directory",
+    "not-a-directory",
+    "not-a-file",
+    "denied",
+    "too-large",
+    "outside",
+    "exists",
+    "no-space",
+    "other",
+]
+
+
+class SandboxError(Exception):
+    """Something around the sandbox failed; the text is one sentence that says what to do next."""
+
+
+class EngineUnavailable(SandboxError):
+    """No engine answers, or it is too old, or we may not talk to it."""
+
+
+class SandboxLost(SandboxError):
+    """The sandbox died. Calls in flight have an unknown outcome; the workspace on the host is intact."""
+
+
+class CheckoutRefused(SandboxError):
+    """The folder cannot be worked on, and the text says why."""
+
+
+class StateError(SandboxError):
+    """A file we keep on the host cannot be trusted; the text names it."""
+
+
+class SessionNotFound(StateError):
+    """No session has this id, or this checkout has none."""
+
+
+class SessionBusy(SandboxError):
+    """Another live process holds what we need; the text names its pid where known."""
+
+
+class OutOfSpace(SandboxError):
+    """A write on the host found the disk full."""
+
+
+class FileError(SandboxError):
+    """A file operation inside the sandbox failed.
+
+    `kind` is what callers branch on; `path` is the path as the caller gave it.
+    """
+
+    def __init__(self, kind: FileErrorKind, path: str, reason: str = "") -> None:
+        super().__init__(f"{path}: {reason or kind.replace('-', ' ')}")
+        self.kind = kind
+        self.path = path
