@@ -27,8 +27,6 @@ import pydantic
 
 from sandbox.errors import OutOfSpace, SessionBusy, SessionNotFound, StateError
 
-FORMAT = 1
-
 Record = TypeVar("Record", bound=pydantic.BaseModel)
 
 
@@ -37,7 +35,7 @@ class Meta(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     id: str
     kind: Literal["run", "chat", "exec", "shell"]
     title: str = ""
