@@ -1,0 +1,270 @@
+"""The engine: everything we ask of Docker, in one thin file. All calls block; callers move them to a worker thread.
+
+`docker cp`, `put_archive` and `get_archive` are banned (CVE-2026-41567 and its family): bytes travel over the attached
+stream only. `exec` is not used either: docker-py loses its output under load (docker-py #3332), and it costs 60 ms.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from images.errors import ImageError, UnknownImage
+from images.image import OnProgress, Progress
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+
+LABEL = "paddock"
+SESSION_LABEL = "paddock.session"
+OWNER_LABEL = "paddock.owner"
+OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A container or volume of ours, as its labels tell it."""
+
+    id: str
+    session: str
+    owner: str
+
+
+class Engine:
+    """A connection to one Docker engine. `connect` makes it; nothing is asked before."""
+
+    def __init__(self, client: docker.APIClient) -> None:
+        self._api = client
+
+    @classmethod
+    def connect(cls) -> "Engine":
+        """Find the engine the environment names (DOCKER_HOST …), or the local one. Raises EngineUnavailable."""
+        try:
+            with _engine_calls():
+                client = docker.APIClient(version="auto", timeout=SECONDS, **docker.utils.kwargs_from_env())
+        except docker.errors.DockerException as error:
+            raise EngineUnavailable(_no_engine(error)) from error
+        engine = cls(client)
+        if tuple(int(part) for part in client.api_version.split(".")) < OLDEST_API:
+            raise EngineUnavailable(f"the engine speaks API {client.api_version}; Docker 20.10 or newer is needed")
+        return engine
+
+    @property
+    def images(self) -> "DockerImages":
+        """The engine's images."""
+        return DockerImages(self._api)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the engine says of itself (`docker info` and `docker version`). Raises EngineUnavailable."""
+        with _engine_calls():
+            return {**self._api.info(), "Version": self._api.version()}
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        """Make a container from the Engine API's own JSON; returns its id. Raises SandboxError."""
+        with _engine_calls():
+            made: str = self._api.create_container_from_config(dict(config), name)["Id"]
+            return made
+
+    def attach(self, container: str) -> socket.socket:
+        """The container's stdin and stdout as one socket, taken before it starts so that no byte can be missed.
+
+        The socket is ours alone (a duplicate): closing it ends the container's stdin.
+        """
+        with _engine_calls():
+            raw = self._api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            try:
+                return socket.socket(fileno=os.dup(raw.fileno()))
+            finally:
+                raw.close()
+
+    def start(self, container: str) -> None:
+        """Start a created container. Raises SandboxError with the engine's reason."""
+        with _engine_calls():
+            self._api.start(container)
+
+    def pause(self, container: str) -> None:
+        """Freeze every process of the container."""
+        with _engine_calls():
+            self._api.pause(container)
+
+    def unpause(self, container: str) -> None:
+        """Let them run on."""
+        with _engine_calls():
+            self._api.unpause(container)
+
+    def inspect(self, container: str) -> Mapping[str, Any] | None:
+        """What the engine holds about a container, or None if there is none."""
+        with _engine_calls():
+            try:
+                found: Mapping[str, Any] = self._api.inspect_container(container)
+            except docker.errors.NotFound:
+                return None
+            return found
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container with its anonymous volumes; one that is already gone is fine."""
+        with _engine_calls():
+            try:
+                self._api.remove_container(container, v=True, force=True)
+            except docker.errors.NotFound:
+                return
+            except docker.errors.APIError as error:
+                if error.response is None or error.response.status_code != requests.codes.conflict:
+                    raise  # conflict: its removal is already in progress
+        self.wait_gone(container)
+
+    def wait_gone(self, container: str) -> None:
+        """Return when the container has been removed."""
+        with _engine_calls():
+            try:
+                self._api.wait(container, timeout=SECONDS, condition="removed")
+            except docker.errors.NotFound:
+                return
+
+    def containers(self) -> Sequence[Owned]:
+        """Every container with our label, running or not."""
+        with _engine_calls():
+            found = self._api.containers(all=True, filters={"label": LABEL})
+        return [_owned(one["Id"], one["Labels"]) for one in found]
+
+    def volumes(self) -> Sequence[Owned]:
+        """Every volume with our label."""
+        with _engine_calls():
+            found = self._api.volumes(filters={"label": LABEL})["Volumes"] or []
+        return [_owned(one["Name"], one["Labels"]) for one in found]
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone is fine, one in use stays."""
+        with _engine_calls(), contextlib.suppress(docker.errors.NotFound):
+            try:
+                self._api.remove_volume(name)
+            except docker.errors.APIError as error:
+                if error.response is None or error.response.status_code != requests.codes.conflict:
+                    raise
+
+
+class DockerImages:
+    """The engine's images: `images.image.ImageStore` on Docker."""
+
+    def __init__(self, client: docker.APIClient) -> None:
+        self._api = client
+
+    def find(self, reference: str, /) -> str | None:
+        """The id behind a tag, digest or id, or None."""
+        with _engine_calls():
+            try:
+                found: str = self._api.inspect_image(reference)["Id"]
+            except docker.errors.ImageNotFound:
+                return None
+            except docker.errors.APIError as error:
+                if error.is_client_error():
+                    raise UnknownImage(f"{reference!r} is not an image name: {error.explanation}") from error
+                raise
+            return found
+
+    def load(self, archive: IO[bytes], /) -> None:
+        """Take in a docker archive."""
+        with _engine_calls():
+            for line in self._api.load_image(archive):
+                if "error" in line:
+                    raise ImageError(f"the engine would not load the image: {line['error']}")
+
+    def pull(self, reference: str, on_progress: OnProgress, /) -> str:
+        """Fetch an image from its registry."""
+        repository, tag = docker.utils.parse_repository_tag(reference)
+        try:
+            with _engine_calls():
+                for line in self._api.pull(repository, tag or "latest", stream=True, decode=True):
+                    if "error" in line:
+                        raise UnknownImage(_not_pulled(reference, line["error"]))
+                    detail = line.get("progressDetail") or {}
+                    step = f"{line.get('status', '')} {line.get('id', '')}".strip()
+                    on_progress(Progress(step, detail.get("current", 0), detail.get("total", 0), "bytes"))
+        except docker.errors.APIError as error:
+            raise UnknownImage(_not_pulled(reference, str(error.explanation))) from error
+        found = self.find(reference)
+        if found is None:
+            raise UnknownImage(_not_pulled(reference, "the engine pulled it but does not hold it"))
+        return found
+
+    def tags(self, prefix: str, /) -> Mapping[str, str]:
+        """Every tag that starts with `prefix`."""
+        with _engine_calls():
+            return {
+                tag: image["Id"]
+                for image in self._api.images()
+                for tag in image["RepoTags"] or []
+                if tag.startswith(prefix)
+            }
+
+    def run_once(self, image_id: str, argv: list[str], /) -> Iterator[bytes]:
+        """Run argv in a throw-away container and yield its stdout."""
+        config = {
+            "Image": image_id,
+            "Entrypoint": argv,
+            "Cmd": [],
+            "User": "65534:65534",
+            "Labels": {LABEL: "1", SESSION_LABEL: "", OWNER_LABEL: ""},
+            "Healthcheck": {"Test": ["NONE"]},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "PidsLimit": 64,
+                "Memory": 256 * 1024 * 1024,
+            },
+        }
+        with _engine_calls():
+            try:
+                container = self._api.create_container_from_config(config)["Id"]
+            except docker.errors.ImageNotFound as error:
+                raise UnknownImage(f"image {image_id} is not on the engine any more") from error
+            try:
+                self._api.start(container)
+                self._api.wait(container, timeout=SECONDS)
+                yield from self._api.logs(container, stdout=True, stderr=False, stream=True)
+            finally:
+                self._api.remove_container(container, v=True, force=True)
+
+
+@contextlib.contextmanager
+def _engine_calls() -> Iterator[None]:
+    """The border: what docker-py and requests raise becomes ours."""
+    try:
+        yield
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+        raise EngineUnavailable(_no_engine(error)) from error
+    except docker.errors.NotFound as error:
+        raise SandboxLost(f"the engine no longer has it: {error.explanation}") from error
+    except docker.errors.APIError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: docker.errors.APIError) -> SandboxError:
+    reason = str(error.explanation or error).strip()
+    if "no space left" in reason:
+        return SandboxError(f"the engine's disk is full: {reason}")
+    return SandboxError(f"the engine refused: {reason}")
+
+
+def _no_engine(error: Exception) -> str:
+    where = os.environ.get("DOCKER_HOST", "")
+    reason = "permission denied" if "Permission denied" in str(error) else "nothing answers"
+    return (
+        f"no Docker engine{f' at {where}' if where else ''}: {reason}. "
+        "`paddock doctor --fix` installs and starts one; nothing was run on the host instead"
+    )
+
+
+def _not_pulled(reference: str, reason: str) -> str:
+    return f"image {reference!r} is not on the engine and could not be pulled: {reason.strip()}"
+
+
+def _owned(id_: str, labels: Mapping[str, str]) -> Owned:
+    return Owned(id_, labels.get(SESSION_LABEL, ""), labels.get(OWNER_LABEL, ""))
