@@ -30,7 +30,7 @@ def checked(path: Path) -> Path:
     home = Path.home().resolve()
     if real == home or real in home.parents:
         raise CheckoutRefused(f"{real} is {_what(real, home)}: run paddock inside one project, or name it with -C DIR")
-    if len(real.parts) == 2 and real.parts[1] in SYSTEM:  # noqa: PLR2004 - "/" and one name
+    if len(real.parts) == 2 and real.parts[1] in SYSTEM:
         raise CheckoutRefused(f"{real} is a system folder: run paddock inside one project, or name it with -C DIR")
     if real.parts[1] in ("proc", "sys", "dev"):
         raise CheckoutRefused(f"{real} is the kernel's, not a project")

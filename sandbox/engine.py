@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import docker
 import docker.errors
+import docker.utils
 import requests.exceptions
 
 from images.errors import ImageError, UnknownImage
