@@ -8,7 +8,6 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
 
 import docker
@@ -19,21 +18,10 @@ import requests.exceptions
 from images.errors import ImageError, UnknownImage
 from images.image import OnProgress, Progress
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+from sandbox.labels import LABEL, Owned, Owner, labels, owned
 
-LABEL = "paddock"
-SESSION_LABEL = "paddock.session"
-OWNER_LABEL = "paddock.owner"
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A container or volume of ours, as its labels tell it."""
-
-    id: str
-    session: str
-    owner: str
 
 
 class Engine:
@@ -131,13 +119,13 @@ class Engine:
         """Every container with our label, running or not."""
         with _engine_calls():
             found = self._api.containers(all=True, filters={"label": LABEL})
-        return [_owned(one["Id"], one["Labels"]) for one in found]
+        return [owned(one["Id"], one["Labels"]) for one in found]
 
     def volumes(self) -> Sequence[Owned]:
         """Every volume with our label."""
         with _engine_calls():
             found = self._api.volumes(filters={"label": LABEL})["Volumes"] or []
-        return [_owned(one["Name"], one["Labels"]) for one in found]
+        return [owned(one["Name"], one["Labels"]) for one in found]
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone is fine, one in use stays."""
@@ -210,7 +198,7 @@ class DockerImages:
             "Entrypoint": argv,
             "Cmd": [],
             "User": "65534:65534",
-            "Labels": {LABEL: "1", SESSION_LABEL: "", OWNER_LABEL: ""},
+            "Labels": labels(Owner.of("")),
             "Healthcheck": {"Test": ["NONE"]},
             "HostConfig": {
                 "NetworkMode": "none",
@@ -265,7 +253,3 @@ def _no_engine(error: Exception) -> str:
 
 def _not_pulled(reference: str, reason: str) -> str:
     return f"image {reference!r} is not on the engine and could not be pulled: {reason.strip()}"
-
-
-def _owned(id_: str, labels: Mapping[str, str]) -> Owned:
-    return Owned(id_, labels.get(SESSION_LABEL, ""), labels.get(OWNER_LABEL, ""))

@@ -1,0 +1,151 @@
+"""The channel to the guest: many calls at once over one attached stream, each with its own credit."""
+
+import json
+import math
+import socket
+import struct
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.abc
+
+from sandbox.errors import SandboxLost
+from sandbox.frames import CHUNK, WINDOW, Frame, Kind, Parser, Unwrapper
+
+
+class Stream:
+    """One call on the channel: frames in, frames out. A context manager, so that no stream outlives its call."""
+
+    def __init__(self, channel: "Channel", number: int) -> None:
+        self._channel = channel
+        self._number = number
+        self._send, self._receive = anyio.create_memory_object_stream[Frame | None](math.inf)
+        self._may_send = WINDOW
+        self._more_credit = anyio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._channel.streams[self._number] = self
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.streams.pop(self._number, None)
+        self._send.close()
+        self._receive.close()
+
+    async def open(self, request: Mapping[str, Any]) -> None:
+        """Say what this call is."""
+        await self.send(Kind.OPEN, json.dumps(request, separators=(",", ":")).encode())
+
+    async def send(self, kind: Kind, payload: bytes = b"") -> None:
+        """Send one frame. Raises SandboxLost."""
+        await self._channel.send(Frame(self._number, kind, payload))
+
+    async def send_data(self, data: bytes) -> None:
+        """Send bytes to the process's stdin, as fast as it takes them, then their end."""
+        for start in range(0, len(data), CHUNK):
+            piece = data[start : start + CHUNK]
+            while self._may_send < len(piece):
+                self._more_credit = anyio.Event()
+                await self._more_credit.wait()
+            self._may_send -= len(piece)
+            await self.send(Kind.DATA, b"\x00" + piece)
+        await self.send(Kind.END)
+
+    async def receive(self) -> Frame:
+        """The next DATA or DONE frame. Raises SandboxLost when there will be none."""
+        frame = await self._receive.receive()
+        if frame is None:
+            raise self._channel.lost()
+        return frame
+
+    async def grant(self, amount: int) -> None:
+        """Let the process send that much more output."""
+        await self.send(Kind.CREDIT, struct.pack(">I", amount))
+
+    def take(self, frame: Frame | None) -> None:
+        """The channel's reader brings a frame, or None for the end of everything."""
+        if frame is not None and frame.kind is Kind.CREDIT:
+            if len(frame.payload) == 4:
+                self._may_send = min(WINDOW, self._may_send + int(struct.unpack(">I", frame.payload)[0]))
+            self._more_credit.set()
+            return
+        self._more_credit.set()
+        self._send.send_nowait(frame)
+
+
+class Channel:
+    """The attached stream of one container. `serve` reads it until it ends; `close` ends the guest's stdin, and so it."""
+
+    def __init__(self, attached: anyio.abc.SocketStream) -> None:
+        self._attached = attached
+        self._sending = anyio.Lock()
+        self._unwrapper = Unwrapper()
+        self._next = 0
+        self._why: str | None = None
+        self.streams: dict[int, Stream] = {}
+        self.hello: Frame | None = None
+        self.ready = anyio.Event()
+
+    @classmethod
+    async def over(cls, attached: socket.socket) -> "Channel":
+        """A channel over the engine's attached socket, which it owns from now on."""
+        attached.setblocking(False)
+        if attached.family == socket.AF_UNIX:
+            return cls(await anyio.abc.UNIXSocketStream.from_socket(attached))
+        return cls(await anyio.abc.SocketStream.from_socket(attached))
+
+    def stream(self) -> Stream:
+        """A new call."""
+        self._next += 1
+        return Stream(self, self._next)
+
+    async def serve(self) -> None:
+        """Hand every frame to its stream, until the stream ends or breaks; then every stream learns of it."""
+        parser = Parser()
+        try:
+            while True:
+                for frame in parser.feed(self._unwrapper.feed(await self._attached.receive(4 * CHUNK))):
+                    self._deliver(frame)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._end("the sandbox ended")
+        except SandboxLost as error:
+            self._end(str(error))
+
+    def _deliver(self, frame: Frame) -> None:
+        if frame.stream == 0 and frame.kind is Kind.HELLO:
+            self.hello = frame
+            self.ready.set()
+        elif frame.stream in self.streams:
+            self.streams[frame.stream].take(frame)  # anything else is a late word of a call that is over
+
+    def _end(self, why: str) -> None:
+        self._why = why
+        self.ready.set()
+        for stream in list(self.streams.values()):
+            stream.take(None)
+
+    def lost(self) -> SandboxLost:
+        """What to raise now that the guest is gone, with the last it said."""
+        last = self._unwrapper.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
+        why = f"{self._why or 'the sandbox ended'}{f' ({last[-1]})' if last else ''}"
+        return SandboxLost(f"{why}: the outcome of what was running is unknown; the workspace is kept")
+
+    async def send(self, frame: Frame) -> None:
+        """Send one frame whole. Raises SandboxLost."""
+        if self._why is not None:
+            raise self.lost()
+        try:
+            with anyio.CancelScope(shield=True):  # half a frame would be the end of the channel
+                async with self._sending:
+                    await self._attached.send(frame.encode())
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise self.lost() from error
+
+    async def close(self) -> None:
+        """Let go of the guest's stdin: it exits, and the engine removes the container."""
+        self._why = self._why or "the sandbox was closed"
+        await anyio.aclose_forcefully(self._attached)

@@ -1,0 +1,213 @@
+"""One call, seen from the guest: a process and its pipes. Bytes go out as far as the host has given credit."""
+
+import fcntl
+import os
+import signal
+import struct
+import termios
+import time
+
+from sandbox.guest.processes import descendants, signal_quietly, supervise
+from sandbox.guest.rights import GUEST_ID, libc
+from sandbox.guest.wire import CHUNK, CREDIT, DATA, WINDOW, send
+
+REPORT_LIMIT = 4096
+GRACE = 0.2
+TIOCSPTLCK, TIOCGPTN = 0x40045431, 0x80045430
+
+
+class Call:
+    """A process and its pipes: bytes go out as far as the host has given credit."""
+
+    def __init__(self, guest, stream, has_stdin):
+        self.guest = guest
+        self.stream = stream
+        self.credit = WINDOW
+        self.taken = 0
+        self.readers = {}
+        self.stdin = None
+        self.stdin_queue = bytearray()
+        self.stdin_ended = not has_stdin
+        self.terminal = None
+        self.report = b""
+        self.exit_code = None
+        self.problem = None
+        self.deadline = None
+        self.status = self.supervisor = None
+
+    def start(self, request):
+        """Open the pipes and fork the supervisor. Raises OSError, with nothing left open."""
+        self.status, status = os.pipe2(os.O_CLOEXEC)
+        theirs = {}
+        try:
+            if request.get("terminal"):
+                self.open_terminal(request["terminal"], theirs)
+            else:
+                self.open_pipes(request, theirs)
+            self.supervisor = os.fork()
+            if self.supervisor == 0:
+                self.become_supervisor(request, theirs, status)
+        except OSError:
+            for descriptor in [*self.readers, self.status, self.stdin]:
+                if descriptor is not None:
+                    os.close(descriptor)
+            raise
+        finally:
+            for descriptor in [status, *theirs.values()]:
+                os.close(descriptor)
+        for descriptor in self.readers:
+            self.guest.watch(descriptor, self.on_output)
+        self.guest.watch(self.status, self.on_status)
+
+    def become_supervisor(self, request, theirs, status):
+        try:
+            self.guest.forget(keep=[status, *theirs.values()])
+            supervise(request, theirs, status, self.guest.config)
+        finally:
+            os._exit(70)
+
+    def open_pipes(self, request, plumbing):
+        if request.get("stdin"):
+            plumbing[0], self.stdin = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self.stdin, False)
+        else:
+            plumbing[0] = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        for number in (1, 2, 3) if request.get("report") else (1, 2):
+            reader, plumbing[number] = os.pipe2(os.O_CLOEXEC)
+            self.readers[reader] = number
+
+    def open_terminal(self, size, plumbing):
+        """A terminal that belongs to the tool's uid: devpts gives a new one to whoever opens it, by fsuid."""
+        libc.setfsuid(self.guest.config["uid"])
+        try:
+            self.terminal = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            fcntl.ioctl(self.terminal, TIOCSPTLCK, struct.pack("i", 0))
+            number = struct.unpack("I", fcntl.ioctl(self.terminal, TIOCGPTN, b"\0\0\0\0"))[0]
+            name = "/dev/pts/%d" % number
+            plumbing["terminal"] = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        finally:
+            libc.setfsuid(GUEST_ID)
+        self.resize(size)
+        self.readers[self.terminal] = 1
+        self.stdin = fcntl.fcntl(self.terminal, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.set_blocking(self.stdin, False)
+        self.stdin_ended = False
+
+    def resize(self, size):
+        if self.terminal is not None:
+            fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[0], size[1], 0, 0))
+
+    def on_output(self, descriptor):
+        number = self.readers[descriptor]
+        try:
+            data = os.read(descriptor, CHUNK if number == 3 else min(CHUNK, self.credit))
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # EIO: the last holder of the terminal is gone
+        if not data:
+            self.guest.unwatch(descriptor)
+            os.close(descriptor)
+            del self.readers[descriptor]
+            if descriptor == self.terminal:
+                self.terminal = None
+            self.settle()
+        elif number == 3:
+            self.report = (self.report + data)[:REPORT_LIMIT]
+        else:
+            send(1, self.stream, DATA, bytes((number,)) + data)
+            self.credit -= len(data)
+            if self.credit <= 0:
+                self.pause_output(True)
+
+    def pause_output(self, pause):
+        for descriptor, number in self.readers.items():
+            if number != 3:
+                self.guest.mute(descriptor, pause)
+
+    def add_credit(self, amount):
+        dry = self.credit <= 0
+        self.credit += amount
+        if dry and self.credit > 0:
+            self.pause_output(False)
+
+    def on_status(self, descriptor):
+        data = os.read(descriptor, 256)
+        for line in data.split(b"\n"):
+            word, _, number = line.partition(b" ")
+            if word == b"exit":
+                self.exit_code = int(number)
+                self.deadline = time.monotonic() + GRACE
+                self.close_stdin()
+            elif word in (b"cwd", b"exec"):
+                self.problem = [word.decode(), int(number)]
+        if not data:
+            self.guest.unwatch(descriptor)
+            os.close(descriptor)
+            self.status = None
+            if self.exit_code is None:
+                self.exit_code = 128 + signal.SIGKILL
+            if self.deadline is None:
+                self.deadline = time.monotonic() + GRACE
+        self.settle()
+
+    def settle(self, late=False):
+        """The call is over when its main process ended and its pipes did too, or the grace for them is up."""
+        if self.exit_code is None or not (late or (not self.readers and self.status is None)):
+            return
+        if late and self.credit <= 0 and self.readers:
+            self.deadline = time.monotonic() + GRACE  # the host is behind: what waits in the pipes is not lost
+            return
+        left = 0 if self.status is None else len(descendants(self.supervisor))
+        for descriptor in list(self.readers):
+            self.guest.unwatch(descriptor)
+            os.close(descriptor)
+        self.readers = {}
+        self.close_stdin()
+        done = {"exit": self.exit_code, "left": left, "report": self.report.decode("latin-1")}
+        if self.problem:
+            done["problem"] = self.problem
+        self.guest.end(self, done)
+
+    def add_stdin(self, data):
+        if self.stdin is not None:
+            self.stdin_queue += data
+            self.push_stdin()
+
+    def end_stdin(self):
+        self.stdin_ended = True
+        self.push_stdin()
+
+    def push_stdin(self, _descriptor=None):
+        try:
+            while self.stdin is not None and self.stdin_queue:
+                sent = os.write(self.stdin, self.stdin_queue[:CHUNK])
+                del self.stdin_queue[:sent]
+                self.taken += sent
+        except BlockingIOError:
+            self.guest.watch_write(self.stdin, self.push_stdin)
+        except OSError:
+            self.taken += len(self.stdin_queue)
+            self.close_stdin()
+        else:
+            if self.stdin is not None:
+                self.guest.unwatch(self.stdin)
+                if self.stdin_ended:
+                    self.close_stdin()
+        self.grant()
+
+    def grant(self):
+        """Tell the host how much of stdin went on its way: it may send as much again."""
+        if self.taken:
+            send(1, self.stream, CREDIT, struct.pack(">I", self.taken))
+            self.taken = 0
+
+    def close_stdin(self):
+        if self.stdin is not None:
+            self.guest.unwatch(self.stdin)
+            os.close(self.stdin)
+            self.stdin = None
+            self.stdin_queue.clear()
+
+    def kill(self):
+        signal_quietly(self.supervisor, signal.SIGTERM)

@@ -1,0 +1,83 @@
+"""The file helper, seen from the guest: frames pass through; if the helper dies, a new one takes its place."""
+
+import os
+import signal
+import socket
+
+from sandbox.guest.files import serve_files
+from sandbox.guest.processes import signal_quietly
+from sandbox.guest.wire import CHUNK, DATA, DONE, HEADER, KILL, OPEN, Frames, send, send_json
+
+BACKLOG = 64 * 1024 * 1024
+
+
+class Helper:
+    """Passes frames to the helper and its answers to the host."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.open = set()
+        self.link = None
+
+    def start(self):
+        ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.guest.forget(keep=[theirs.fileno()])
+                serve_files(theirs.fileno(), self.guest.config)
+            finally:
+                os._exit(70)
+        theirs.close()
+        ours.setblocking(False)
+        self.link, self.queue, self.frames = ours, bytearray(), Frames()
+        self.guest.watch(ours.fileno(), self.on_answer)
+
+    def pass_on(self, stream, kind, payload):
+        if self.link is None:
+            self.start()
+        if kind == OPEN:
+            self.open.add(stream)
+        elif stream not in self.open:
+            return
+        if kind == KILL or len(self.queue) > BACKLOG:
+            self.restart()  # it may be stopped or stuck: ask no more, begin again
+        else:
+            self.queue += HEADER.pack(len(payload), stream, kind) + payload
+            self.push()
+
+    def push(self, _descriptor=None):
+        try:
+            while self.queue:
+                del self.queue[: self.link.send(self.queue[:CHUNK])]
+        except BlockingIOError:
+            self.guest.watch_write(self.link.fileno(), self.on_answer, self.push)
+        except OSError:
+            self.restart()
+        else:
+            self.guest.watch(self.link.fileno(), self.on_answer)
+
+    def on_answer(self, _descriptor):
+        try:
+            data = self.link.recv(CHUNK * 4)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.restart()
+            return
+        for stream, kind, payload in self.frames.feed(data):
+            if stream in self.open and kind in (DATA, DONE):
+                send(1, stream, kind, payload)
+                if kind == DONE:
+                    self.open.discard(stream)
+
+    def restart(self):
+        self.guest.unwatch(self.link.fileno())
+        self.link.close()
+        self.link = None
+        signal_quietly(self.pid, signal.SIGKILL)
+        for stream in self.open:
+            send_json(1, stream, DONE, {"error": "interrupted"})
+        self.open.clear()

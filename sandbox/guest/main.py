@@ -1,0 +1,160 @@
+"""Guest: the one program of ours inside a sandbox. Standard library only, any Python from 3.8, any Linux image.
+
+It is PID 1 of the container and speaks frames over its stdin and stdout, which only the host holds. It starts as root
+with SETUID, SETGID, KILL and SETPCAP, becomes uid 65534 at once, and gives tools another uid and no capability at all:
+a tool can neither signal, trace, read nor impersonate it. It never touches the workspace itself: a helper process that
+runs as the tool does that. When its stdin ends, the host is gone: it exits, and the kernel ends everything else.
+"""
+
+import gc
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import time
+
+from sandbox.guest.call import Call
+from sandbox.guest.helper import Helper
+from sandbox.guest.rights import drop_root
+from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
+
+
+class Guest:
+    """One loop over everything that can speak."""
+
+    def __init__(self, config):
+        self.config = config
+        self.poll = select.epoll()
+        self.on_read = {}
+        self.on_write = {}
+        self.calls = {}
+        self.helper = Helper(self)
+
+    def watch(self, descriptor, handler):
+        self.set(descriptor, select.EPOLLIN, handler, None)
+
+    def watch_write(self, descriptor, handler, writer=None):
+        """Write when possible; `handler` reads too if a `writer` is named besides it."""
+        if writer is None:
+            self.set(descriptor, select.EPOLLOUT, None, handler)
+        else:
+            self.set(descriptor, select.EPOLLIN | select.EPOLLOUT, handler, writer)
+
+    def set(self, descriptor, events, reader, writer):
+        known = descriptor in self.on_read
+        self.on_read[descriptor], self.on_write[descriptor] = reader, writer
+        if known:
+            self.poll.modify(descriptor, events)
+        else:
+            self.poll.register(descriptor, events)
+
+    def mute(self, descriptor, muted):
+        self.poll.modify(descriptor, 0 if muted else select.EPOLLIN)
+
+    def unwatch(self, descriptor):
+        if self.on_read.pop(descriptor, self) is not self:
+            del self.on_write[descriptor]
+            self.poll.unregister(descriptor)
+
+    def forget(self, keep):
+        """In a fork: close all that is the guest's own, so that no child holds another's pipe."""
+        wanted = set(keep) | {2}
+        os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+        os.dup2(0, 1)
+        for name in os.listdir("/proc/self/fd"):
+            descriptor = int(name)
+            if descriptor > 2 and descriptor not in wanted:
+                try:
+                    os.close(descriptor)
+                except OSError:
+                    pass  # the listing's own descriptor
+
+    def run(self):
+        self.helper.start()
+        send_json(1, 0, HELLO, {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()})
+        self.frames = Frames()
+        self.watch(0, self.on_host)
+        while True:
+            for descriptor, events in self.poll.poll(self.patience()):
+                reader, writer = self.on_read.get(descriptor), self.on_write.get(descriptor)
+                if writer and events & (select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP):
+                    writer(descriptor)
+                if reader and events & ~select.EPOLLOUT and self.on_read.get(descriptor) == reader:
+                    reader(descriptor)
+            now = time.monotonic()
+            for call in list(self.calls.values()):
+                if call.deadline is not None and call.deadline <= now:
+                    call.settle(late=True)
+            self.reap()
+
+    def patience(self):
+        deadlines = [call.deadline for call in self.calls.values() if call.deadline is not None]
+        if not deadlines:
+            return 5.0  # orphans of ended calls are reaped at least this often
+        return max(0.0, min(deadlines) - time.monotonic())
+
+    def reap(self):
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+
+    def on_host(self, _descriptor):
+        data = os.read(0, CHUNK * 4)
+        if not data:
+            os._exit(0)  # the life line: the host is gone
+        for stream, kind, payload in self.frames.feed(data):
+            self.on_frame(stream, kind, payload)
+
+    def on_frame(self, stream, kind, payload):
+        call = self.calls.get(stream)
+        if kind == OPEN:
+            request = json.loads(payload)
+            if request["op"] == "run":
+                self.begin(stream, request)
+            else:
+                self.helper.pass_on(stream, kind, payload)
+        elif call is None:
+            self.helper.pass_on(stream, kind, payload)
+        elif kind == DATA:
+            call.add_stdin(payload[1:])
+        elif kind == END:
+            call.end_stdin()
+        elif kind == CREDIT:
+            call.add_credit(struct.unpack(">I", payload)[0])
+        elif kind == KILL:
+            call.kill()
+        elif kind == RESIZE:
+            call.resize(json.loads(payload))
+
+    def begin(self, stream, request):
+        call = Call(self, stream, bool(request.get("stdin")))
+        try:
+            call.start(request)
+        except OSError as problem:  # no process, no descriptor, no terminal to be had
+            send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", problem.errno]})
+        else:
+            self.calls[stream] = call
+
+    def end(self, call, done):
+        del self.calls[call.stream]
+        if call.status is not None:
+            self.unwatch(call.status)
+            os.close(call.status)
+        send_json(1, call.stream, DONE, done)
+
+
+def find_shell():
+    return next((shell for shell in ("/bin/bash", "/usr/bin/bash") if os.path.exists(shell)), "/bin/sh")
+
+
+def main(config):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    drop_root()
+    gc.freeze()
+    gc.disable()
+    Guest(config).run()

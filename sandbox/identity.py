@@ -1,0 +1,97 @@
+"""Who the tools are inside: a name for the invoking uid, a home, and the user's name for commits."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandbox.profile import HOME, User
+
+QUIET = {
+    "CI": "1",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "EDITOR": "true",
+    "GIT_EDITOR": "true",
+    "GIT_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "PAGER": "cat",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+"""Programs that would stop and ask somebody fail or go on instead."""
+
+
+@dataclass(frozen=True)
+class Author:
+    """The name commits made inside carry."""
+
+    name: str
+    email: str
+
+
+def invoking_user() -> User:
+    """The user who runs us."""
+    return User(os.getuid(), os.getgid())
+
+
+def author() -> Author:
+    """The user's own commit name, from their global git settings (never a repository's: that could be hostile)."""
+    return Author(_git_setting("user.name") or "Paddock", _git_setting("user.email") or "paddock@localhost")
+
+
+def login(user: User) -> str:
+    """The name `whoami` gives."""
+    return "root" if user.uid == 0 else "agent"
+
+
+def environment(user: User, shell: str) -> Mapping[str, str]:
+    """What every process inside gets, besides what the image itself sets. No variable of the host is in it."""
+    return {
+        **QUIET,
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": HOME,
+        "USER": login(user),
+        "LOGNAME": login(user),
+        "SHELL": shell,
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+    }
+
+
+def accounts(user: User, *, passwd: str, group: str) -> tuple[str, str]:
+    """The image's own `/etc/passwd` and `/etc/group`, the invoking user in front, so that lookups find them."""
+    name = login(user)
+    users = [f"{name}:x:{user.uid}:{user.gid}:{author().name.replace(':', ' ')}:{HOME}:/bin/sh"]
+    users += [line for line in passwd.splitlines() if _field(line, 0) != name]
+    groups = [f"{name}:x:{user.gid}:"]
+    groups += [line for line in group.splitlines() if _field(line, 0) != name]
+    return "\n".join(users) + "\n", "\n".join(groups) + "\n"
+
+
+def git_settings() -> bytes:
+    """`~/.gitconfig` inside: commits work, and a tree owned by another uid is no reason to refuse."""
+    who = author()
+    return (
+        f"[user]\n\tname = {_quoted(who.name)}\n\temail = {_quoted(who.email)}\n"
+        "[safe]\n\tdirectory = *\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
+    ).encode()
+
+
+def _field(line: str, number: int) -> str:
+    return line.split(":")[number]
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    return f'"{escaped}"'
+
+
+def _git_setting(name: str) -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    neutral = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    asked = subprocess.run(
+        [git, "config", "--global", "--get", name], cwd="/", env=neutral, capture_output=True, check=False, timeout=10
+    )
+    return asked.stdout.decode("utf-8", "replace").strip()

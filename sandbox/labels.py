@@ -1,0 +1,61 @@
+"""The labels everything of ours carries on an engine, and how a later start knows that its owner is dead."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LABEL = "paddock"
+SESSION_LABEL = "paddock.session"
+OWNER_LABEL = "paddock.owner"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose it is: a session, and the process that runs it as `boot:pid:start` (a pid alone may be reused)."""
+
+    session: str
+    process: str
+
+    @classmethod
+    def of(cls, session: str) -> "Owner":
+        """This process, for that session."""
+        return cls(session, f"{_boot()}:{os.getpid()}:{_started(os.getpid())}")
+
+    def is_alive(self) -> bool:
+        """Whether that very process still runs. An unreadable owner counts as alive: we sweep only what we know."""
+        boot, _, rest = self.process.partition(":")
+        pid, _, started = rest.partition(":")
+        if not (boot and pid.isdigit() and started):
+            return True
+        return boot == _boot() and _started(int(pid)) == started
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A container or volume of ours: the engine's id for it, and its owner."""
+
+    id: str
+    owner: Owner
+
+
+def labels(owner: Owner) -> Mapping[str, str]:
+    """What every container and volume of ours carries."""
+    return {LABEL: "1", SESSION_LABEL: owner.session, OWNER_LABEL: owner.process}
+
+
+def owned(id_: str, found: Mapping[str, str]) -> Owned:
+    """Read them back."""
+    return Owned(id_, Owner(found.get(SESSION_LABEL, ""), found.get(OWNER_LABEL, "")))
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty if there is none (proc(5), field 22 of stat)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""

@@ -1,0 +1,76 @@
+"""The workspace: an overlay of the session's own folder over the checkout, mounted by the engine at the same path.
+
+`userxattr` keeps the overlay's markers readable for us and escapes forged ones; `nosuid,nodev` makes what a tool
+creates harmless inside too. The engine mounts it as part of the container's own anonymous volume, so it goes away with
+the container, and no right of ours is needed.
+"""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import CheckoutRefused, StateError
+from sandbox.sessions import Session
+
+UNMOUNTABLE = frozenset(",:\\")
+"""Characters that overlay's own mount options cannot hold; the checkout may have them, our state folder may not."""
+
+
+def prepare(session: Session, checkout: Path) -> None:
+    """Make the folders an overlay needs; the workspace's root looks like the checkout's."""
+    if UNMOUNTABLE & set(str(session.path)):
+        raise StateError(
+            f"{session.path} holds one of , : \\ which a mount cannot: set XDG_STATE_HOME to another folder"
+        )
+    for folder in (session.upper, session.work):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    session.upper.chmod(checkout.stat().st_mode & 0o777 | 0o700)
+    if not session.base.is_symlink():
+        session.base.symlink_to(checkout)
+
+
+def mount(session: Session, checkout: Path, labels: Mapping[str, str]) -> Mapping[str, Any]:
+    """The engine's request for the workspace. Raises CheckoutRefused if the checkout is no longer what it was."""
+    if os.path.realpath(session.base) != str(checkout) or not checkout.is_dir():
+        raise CheckoutRefused(f"{checkout} is gone or has become something else since this session began")
+    options = f"lowerdir={session.base},upperdir={session.upper},workdir={session.work},userxattr,nosuid,nodev"
+    return {
+        "Type": "volume",
+        "Target": str(checkout),
+        "VolumeOptions": {
+            "NoCopy": True,
+            "Labels": dict(labels),
+            "DriverConfig": {"Name": "local", "Options": {"type": "overlay", "device": "overlay", "o": options}},
+        },
+    }
+
+
+def file_mount(source: Path, target: str) -> Mapping[str, Any]:
+    """One host file of ours, read-only inside."""
+    return {
+        "Type": "bind",
+        "Source": str(source),
+        "Target": target,
+        "ReadOnly": True,
+        "BindOptions": {"Propagation": "rprivate"},
+    }
+
+
+def remove(session: Session) -> None:
+    """Delete a session's folder: trees of any depth, folders a tool closed to us; never follows a link.
+
+    Raises: StateError if something of another user is left.
+    """
+    doomed = session.path.with_name(f".{session.id}.removed")
+    if session.path.exists():
+        session.path.rename(doomed)  # from here on no listing shows it, whenever we die
+    with contextlib.suppress(OSError):
+        (doomed / "work" / "work").rmdir()  # the kernel leaves it root-owned and closed, but empty, in a folder of ours
+    for program in (["rm", "-rf", "--one-file-system"], ["chmod", "-R", "u+rwx"], ["rm", "-rf", "--one-file-system"]):
+        if doomed.exists():  # shutil.rmtree would die of recursion on a tree 1,000 levels deep
+            subprocess.run([*program, "--", doomed], capture_output=True, check=False)
+    if doomed.exists():
+        raise StateError(f"{doomed} could not be removed whole: it holds files of another user; remove it as root")

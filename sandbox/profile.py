@@ -1,0 +1,117 @@
+"""How tight a sandbox is: a profile is a value, and one function turns it into the engine's request."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.labels import Owner, labels
+from sandbox.seccomp import profile_json
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+HOME = "/home/agent"
+GUEST_CAPABILITIES = ("SETUID", "SETGID", "KILL", "SETPCAP")
+"""What the guest starts with. It drops SETPCAP and root at once; tools get none (sandbox.guest.rights)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The limits of a sandbox. Sizes are bytes; `cpus` is a share of the machine's; `processes` counts threads too."""
+
+    name: str
+    memory: int
+    cpus: float
+    processes: int
+    temporary: int = 1 * GIB
+    home: int = 1 * GIB
+    shared_memory: int = 256 * MIB
+    open_files: int = 8192
+    largest_file: int = 8 * GIB
+
+
+def default_profile() -> Profile:
+    """Edit and run tests, offline: at most 4 GiB (half the host, if that is less), 2 cores, 512 processes."""
+    host_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Profile("default", min(4 * GIB, host_memory // 2), min(2.0, float(os.cpu_count() or 1)), 512)
+
+
+@dataclass(frozen=True)
+class User:
+    """Whom tools run as: the invoking user's own ids, so that files carry the right owner with no chown anywhere."""
+
+    uid: int
+    gid: int
+
+
+def request(
+    profile: Profile,
+    *,
+    image: str,
+    entrypoint: Sequence[str],
+    mounts: Sequence[Mapping[str, Any]],
+    user: User,
+    owner: Owner,
+) -> Mapping[str, Any]:
+    """The engine's JSON for one sandbox (threats.md of the design: every line is there for a named attack).
+
+    The container's own main process is PID 1 and reaps: an init program would be one more process to trust.
+    """
+    return {
+        "Image": image,
+        "Entrypoint": list(entrypoint),
+        "Cmd": [],
+        "User": "0:0",
+        "WorkingDir": "/",
+        "Hostname": "sandbox",
+        "Env": [],
+        "Labels": labels(owner),
+        "Healthcheck": {"Test": ["NONE"]},
+        "OpenStdin": True,
+        "StdinOnce": True,  # the life line: when the host's end of stdin closes, the guest exits
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": False,
+        "StopSignal": "SIGKILL",
+        "HostConfig": {
+            "AutoRemove": True,
+            "NetworkMode": "none",
+            "IpcMode": "private",
+            "CgroupnsMode": "private",
+            "Privileged": False,
+            "CapDrop": ["ALL"],
+            "CapAdd": list(GUEST_CAPABILITIES),
+            "SecurityOpt": ["no-new-privileges", f"seccomp={profile_json()}"],
+            "ReadonlyRootfs": True,
+            "RestartPolicy": {"Name": "no"},
+            "LogConfig": {"Type": "none"},
+            "Init": False,
+            "PidsLimit": profile.processes,
+            "Memory": profile.memory,
+            "MemorySwap": profile.memory,
+            "NanoCpus": int(profile.cpus * 1_000_000_000),
+            "CpuShares": 512,
+            "OomScoreAdj": 500,
+            "ShmSize": profile.shared_memory,
+            "Ulimits": _limits(profile),
+            "Tmpfs": _scratch(profile, user),
+            "Mounts": list(mounts),
+        },
+    }
+
+
+def _scratch(profile: Profile, user: User) -> Mapping[str, str]:
+    """The tmpfs folders: `exec`, because tests run what they build; never suid, never devices."""
+    common = "rw,nosuid,nodev"
+    return {
+        "/tmp": f"{common},exec,size={profile.temporary},nr_inodes=200k,mode=1777",  # noqa: S108 - a mount point inside
+        "/var/tmp": f"{common},exec,size={profile.temporary},nr_inodes=200k,mode=1777",  # noqa: S108
+        "/run": f"{common},noexec,size={16 * MIB},mode=0755",
+        HOME: f"{common},exec,size={profile.home},nr_inodes=200k,uid={user.uid},gid={user.gid},mode=0700",
+    }
+
+
+def _limits(profile: Profile) -> Sequence[Mapping[str, Any]]:
+    values = {"core": 0, "nofile": profile.open_files, "memlock": 64 * 1024, "fsize": profile.largest_file}
+    return [{"Name": name, "Soft": value, "Hard": value} for name, value in values.items()]
