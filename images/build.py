@@ -1,0 +1,155 @@
+"""Builds a definition without a registry: Debian's packages → one layer → a docker archive → the engine."""
+
+import contextlib
+import fcntl
+import io
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from images import archive, mirror
+from images.definition import Definition
+from images.errors import BuildFailed
+from images.image import ImageStore, OnProgress, Progress
+from images.progress import LOADING, BuildProgress
+
+_LAST_LINES = 12
+# Packages' scripts run with it: the way to the network goes along, keys and tokens do not.
+_PASSED_ON = re.compile(r"PATH|HOME|USER|LOGNAME|TMPDIR|\w+_proxy", re.IGNORECASE)
+_PATIENCE = 30.0  # seconds mmdebstrap gets to remove its half-made root before it is killed
+
+
+def build(definition: Definition, store: ImageStore, on_progress: OnProgress, cache: Path | None = None) -> str:
+    """Build, load and tag the image; return its id.
+
+    The archive is a nameless file in `cache` (None: the system's temporary folder), so that nothing half-made can
+    outlive us, however we end. Raises BuildFailed, or ImageError from the store.
+    """
+    if cache is not None:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=cache) as file:
+            archive.begin(file)
+            _bootstrap(definition, file, on_progress)
+            id_ = archive.finish(file, definition)
+            on_progress(LOADING)
+            if store.find(id_) is None or store.find(definition.tag) != id_:
+                store.load(file)
+    except OSError as error:
+        where = cache or tempfile.gettempdir()
+        raise BuildFailed(f"image {definition.name!r} was not built: {error.strerror or error} ({where})") from error
+    # An engine that keeps images by their manifest gives another id than the config's: then the tag is the way.
+    found = store.find(id_) or store.find(definition.tag)
+    if found is None:
+        raise BuildFailed(f"the engine took image {definition.name!r} but does not hold it; look at the engine's log")
+    on_progress(Progress("ready", 100, 100, "%"))
+    return found
+
+
+@contextlib.contextmanager
+def alone(definition: Definition, cache: Path | None, on_progress: OnProgress) -> Iterator[None]:
+    """Let one process at a time build a definition; the others wait here. Without `cache` nobody waits."""
+    if cache is None:
+        yield
+        return
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(cache / f"{definition.name}-{definition.digest[:12]}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_progress(Progress(f"another process is building {definition.name!r}; waiting for it"))
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def command(definition: Definition, reach: Sequence[str], *, mirrored: bool) -> list[str]:
+    """The mmdebstrap call: `reach` is how apt gets to the mirror; `mirrored` says sources.list comes on stdin."""
+    return [
+        "mmdebstrap",
+        "--verbose",
+        "--format=tar",
+        "--variant=apt",
+        f"--architectures={definition.architecture}",
+        f"--components={','.join(definition.components)}",
+        f"--include={','.join(definition.packages)}",
+        "--dpkgopt=force-unsafe-io",
+        '--aptopt=Acquire::Retries "3";',
+        *(f"--aptopt={option}" for option in reach),
+        f"--customize-hook={definition.finish}",
+        definition.suite,
+        "-",
+        *(["-"] if mirrored else []),
+    ]
+
+
+def _bootstrap(definition: Definition, layer: io.BufferedRandom, on_progress: OnProgress) -> None:
+    """Run mmdebstrap; its tarball goes straight to where `layer` stands, its talk becomes progress."""
+    sources = mirror.sources(definition.suite, definition.components)
+    argv = command(definition, mirror.settings(), mirrored=bool(sources))
+    progress = BuildProgress()
+    on_progress(progress.now())
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    with _running(argv, layer, definition.epoch) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin:  # it died at once: its last lines say why
+            process.stdin.write(sources.encode())
+        for raw in process.stderr:
+            line = _printable(raw)
+            last.append(line)
+            if now := progress.read(line):
+                on_progress(now)
+    if process.returncode:
+        raise BuildFailed(_failure(definition.name, process.returncode, list(last)))
+
+
+@contextlib.contextmanager
+def _running(argv: list[str], output: io.BufferedRandom, epoch: int) -> Iterator[subprocess.Popen[bytes]]:
+    """mmdebstrap, asked to stop and awaited if we leave early: it then removes its own half-made root."""
+    environment = {key: value for key, value in os.environ.items() if _PASSED_ON.fullmatch(key)}
+    environment |= {
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "LC_ALL": "C",
+        "PATH": f"{environment.get('PATH', os.defpath)}:/usr/sbin:/sbin",  # where chroot is; not on everyone's PATH
+    }
+    try:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE, env=environment, cwd="/"
+        )
+    except FileNotFoundError as error:
+        raise BuildFailed("mmdebstrap is needed to build images: `paddock doctor --fix` installs it") from error
+    try:
+        yield process
+        process.wait()
+    except BaseException:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_PATIENCE)
+        process.kill()
+        raise
+    finally:
+        process.wait()
+        for pipe in (process.stdin, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _failure(name: str, status: int, last: list[str]) -> str:
+    """The sentence and the lines that matter: those that call themselves errors, else simply the last ones."""
+    errors = [line for line in last if re.match(r"(E|Err):|dpkg: error", line)]
+    lines = "\n".join(f"  {line}" for line in errors or last)
+    return f"image {name!r} was not built: mmdebstrap ended with status {status}\n{lines}"
+
+
+def _printable(raw: bytes) -> str:
+    """A line as a terminal may see it: what a package prints is not ours to trust."""
+    text = raw.decode(errors="replace").strip().rpartition("\r")[2]  # of a line drawn over itself, the last state
+    return "".join(char if char.isprintable() else " " for char in text)
