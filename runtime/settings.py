@@ -1,4 +1,4 @@
-"""What a caller chooses about an agent, as values; flags and environment variables are read in `cli` and end up here."""
+"""What a caller chooses about an agent, as values; flags and environment are read in `cli` and end up here."""
 
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
