@@ -78,7 +78,7 @@ class Stream:
 
 
 class Channel:
-    """The attached stream of one container. `serve` reads it until it ends; `close` ends the guest's stdin, and so it."""
+    """The attached stream of one container. `serve` reads it to its end; `close` ends the guest's stdin, and so it."""
 
     def __init__(self, attached: anyio.abc.SocketStream) -> None:
         self._attached = attached

@@ -56,7 +56,10 @@ class Engine:
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container from the Engine API's own JSON; returns its id. Raises SandboxError."""
         with _engine_calls():
-            made: str = self._api.create_container_from_config(dict(config), name)["Id"]
+            try:
+                made: str = self._api.create_container_from_config(dict(config), name)["Id"]
+            except docker.errors.ImageNotFound as error:
+                raise UnknownImage(f"image {config['Image']} is not on the engine any more") from error
             return made
 
     def attach(self, container: str) -> socket.socket:

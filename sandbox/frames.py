@@ -48,7 +48,7 @@ class Frame:
 
 
 class Unwrapper:
-    """Takes the engine's wrapping off: the guest's stdout goes on, the last of its stderr is kept for the post-mortem."""
+    """Takes the engine's wrapping off: stdout goes on, the last of stderr is kept for the post-mortem."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

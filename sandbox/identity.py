@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.profile import HOME, User
@@ -58,27 +58,27 @@ def environment(user: User, shell: str) -> Mapping[str, str]:
     }
 
 
-def accounts(user: User, *, passwd: str, group: str) -> tuple[str, str]:
-    """The image's own `/etc/passwd` and `/etc/group`, the invoking user in front, so that lookups find them."""
-    name = login(user)
-    users = [f"{name}:x:{user.uid}:{user.gid}:{author().name.replace(':', ' ')}:{HOME}:/bin/sh"]
-    users += [line for line in passwd.splitlines() if _field(line, 0) != name]
+def etc_files(user: User, *, passwd: str, group: str) -> Mapping[str, str]:
+    """What is mounted over the image's `/etc`, by name.
+
+    The image's own accounts with the invoking user in front, so that every lookup finds them; and git's system-wide
+    settings, the weakest scope: commits work, and a tree of another owner is no reason to refuse.
+    """
+    name, who = login(user), author()
+    users = [f"{name}:x:{user.uid}:{user.gid}:{who.name.replace(':', ' ')}:{HOME}:/bin/sh"]
     groups = [f"{name}:x:{user.gid}:"]
-    groups += [line for line in group.splitlines() if _field(line, 0) != name]
-    return "\n".join(users) + "\n", "\n".join(groups) + "\n"
+    return {
+        "passwd": _lines(users + [line for line in passwd.splitlines() if line.split(":")[0] != name]),
+        "group": _lines(groups + [line for line in group.splitlines() if line.split(":")[0] != name]),
+        "gitconfig": _lines(
+            ["[user]", f"name = {_quoted(who.name)}", f"email = {_quoted(who.email)}"]
+            + ["[safe]", "directory = *", "[init]", "defaultBranch = main", "[advice]", "detachedHead = false"]
+        ),
+    }
 
 
-def git_settings() -> bytes:
-    """`~/.gitconfig` inside: commits work, and a tree owned by another uid is no reason to refuse."""
-    who = author()
-    return (
-        f"[user]\n\tname = {_quoted(who.name)}\n\temail = {_quoted(who.email)}\n"
-        "[safe]\n\tdirectory = *\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
-    ).encode()
-
-
-def _field(line: str, number: int) -> str:
-    return line.split(":")[number]
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def _quoted(value: str) -> str:

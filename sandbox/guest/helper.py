@@ -3,10 +3,11 @@
 import os
 import signal
 import socket
+import struct
 
 from sandbox.guest.files import serve_files
 from sandbox.guest.processes import signal_quietly
-from sandbox.guest.wire import CHUNK, DATA, DONE, HEADER, KILL, OPEN, Frames, send, send_json
+from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, HEADER, KILL, OPEN, Frames, send, send_json
 
 BACKLOG = 64 * 1024 * 1024
 
@@ -44,6 +45,8 @@ class Helper:
             self.restart()  # it may be stopped or stuck: ask no more, begin again
         else:
             self.queue += HEADER.pack(len(payload), stream, kind) + payload
+            if kind == DATA:
+                send(1, stream, CREDIT, struct.pack(">I", len(payload) - 1))
             self.push()
 
     def push(self, _descriptor=None):

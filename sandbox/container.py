@@ -1,0 +1,103 @@
+"""One container: made, checked against what was asked, started, spoken to, removed."""
+
+import math
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from images.image import Image
+from sandbox import overlay
+from sandbox.channel import Channel
+from sandbox.engine import Engine
+from sandbox.errors import EngineUnavailable, SandboxError
+from sandbox.identity import etc_files
+from sandbox.image_facts import image_facts
+from sandbox.labels import Owner, labels
+from sandbox.launch import entrypoint
+from sandbox.profile import User, default_profile, request
+from sandbox.sessions import Session
+
+CHECKED = ("NetworkMode", "Privileged", "CapDrop", "CapAdd", "ReadonlyRootfs", "PidsLimit", "Memory", "SecurityOpt")
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that exists, and the socket to its stdin and stdout."""
+
+    id: str
+    engine: Engine
+    channel: Channel
+
+    async def pause(self) -> None:
+        """Stop every process of it where it is."""
+        await anyio.to_thread.run_sync(self.engine.pause, self.id)
+
+    async def unpause(self) -> None:
+        """Let them go on."""
+        await anyio.to_thread.run_sync(self.engine.unpause, self.id)
+
+    async def remove(self) -> None:
+        """End it and wait until it is gone; a dead engine is no reason to fail, its next start sweeps."""
+        with anyio.CancelScope(shield=True):
+            await self.channel.close()
+            try:
+                await anyio.to_thread.run_sync(self.engine.remove, self.id)
+            except EngineUnavailable:
+                return
+
+
+async def create(session: Session, engine: Engine) -> Container:
+    """Make, check and start a session's container. Nothing is left of it if any step fails.
+
+    Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
+    """
+    config = await anyio.to_thread.run_sync(_config, session, engine)
+    name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
+    id_ = await anyio.to_thread.run_sync(engine.create, name, config)
+    try:
+        attached = await anyio.to_thread.run_sync(_check_and_attach, engine, id_, config)
+        channel = await Channel.over(attached)
+        await anyio.to_thread.run_sync(engine.start, id_)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(engine.remove, id_)
+        raise
+    return Container(id_, engine, channel)
+
+
+def _config(session: Session, engine: Engine) -> Mapping[str, Any]:
+    meta = session.meta()
+    user = User(meta.uid, meta.gid)
+    image = Image(meta.image_name, meta.image)
+    facts = image_facts(image, engine.images, session.path.parent.parent / "images")
+    owner = Owner.of(session.id)
+    mounts = [overlay.mount(session, Path(meta.checkout), labels(owner))]
+    for name, text in etc_files(user, passwd=facts.passwd, group=facts.group).items():
+        source = session.path / name
+        source.write_text(text, "utf-8")
+        source.chmod(0o644)
+        mounts.append(overlay.file_mount(source, f"/etc/{name}"))
+    return request(
+        default_profile(), image=image.id, entrypoint=entrypoint(user), mounts=mounts, user=user, owner=owner
+    )
+
+
+def _check_and_attach(engine: Engine, id_: str, config: Mapping[str, Any]) -> socket.socket:
+    """Believe the engine's record, not our request: what it will run must be as tight as what was asked."""
+    facts = engine.inspect(id_)
+    if facts is None:
+        raise SandboxError("the engine lost the container it had just made")
+    asked, got = config["HostConfig"], facts["HostConfig"]
+    for field in CHECKED:
+        if asked[field] != got[field] and not (
+            isinstance(asked[field], float) and math.isclose(asked[field], got[field])
+        ):
+            raise SandboxError(f"the engine changed {field} to {got[field]!r}: refusing to run in that")
+    return engine.attach(id_)

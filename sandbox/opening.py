@@ -1,0 +1,93 @@
+"""Opening a sandbox for a session: it starts in the background and ends with the block; the workspace stays."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+
+from images.errors import ImageError
+from images.image import Image
+from sandbox import overlay
+from sandbox.container import Container, create
+from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.errors import SandboxError
+from sandbox.gate import begin_manifest
+from sandbox.identity import invoking_user
+from sandbox.profile import User
+from sandbox.sessions import Meta, Session, Sessions, new_id, now
+
+
+def prepare(
+    *,
+    sessions: Sessions,
+    checkout: Path,
+    kind: Literal["run", "chat", "exec", "shell"],
+    image: Image,
+    model: str = "",
+    title: str = "",
+) -> Session:
+    """Make a new session's folder for a checked checkout (`sandbox.checkout`). Raises OutOfSpace, StateError."""
+    user = invoking_user()
+    meta = Meta(
+        id=new_id(),
+        kind=kind,
+        title=title,
+        checkout=str(checkout),
+        created=now(),
+        image=image.id,
+        image_name=image.name,
+        uid=user.uid,
+        gid=user.gid,
+        model=model,
+    )
+    session = sessions.create(meta)
+    overlay.prepare(session, checkout)
+    return session
+
+
+@asynccontextmanager
+async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbox]:
+    """A sandbox for a session, held by this process alone while the block runs.
+
+    Yields at once; the container starts in the background, and the first call waits for it. A start that fails makes
+    every call raise its reason, not the block. Raises: SessionBusy.
+    """
+    with session.hold():
+        meta = session.meta()
+        sandbox = DockerSandbox(session, PurePosixPath(meta.checkout), User(meta.uid, meta.gid))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_start, sandbox, session, engine, tasks)
+            try:
+                yield sandbox
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await sandbox.close()
+
+
+async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup) -> None:
+    """Container and manifest side by side: nothing inside may run before both are there."""
+    made: list[Container] = []
+
+    async def make() -> None:
+        made.append(await create(session, engine))
+        tasks.start_soon(made[0].channel.serve)
+
+    try:
+        async with anyio.create_task_group() as both:
+            both.start_soon(make)
+            both.start_soon(anyio.to_thread.run_sync, begin_manifest, session)
+        await sandbox.begin(made[0])
+    except* (SandboxError, ImageError, OSError) as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        sandbox.fail(error if isinstance(error, Exception) else SandboxError(os.strerror(0)))
+    finally:
+        if made and not sandbox.is_running:
+            await made[0].remove()
