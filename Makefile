@@ -1,0 +1,67 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. YES=1 answers every question with yes.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export YES
+.NOTPARALLEL:
+
+BIN := .venv/bin
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.runtime ## set everything up, then watch an agent fix a failing test and the fix come home
+	@$(BIN)/paddock demo
+
+test: .venv/.dev engine ## run every test, against a real engine (ARGS="-k name" for some)
+	@$(PYTEST) $(ARGS)
+
+test-fast: .venv/.dev ## run the tests that need no engine and take no time
+	@$(PYTEST) -m "not engine and not slow" $(ARGS)
+
+test-slow: .venv/.dev engine ## run only the slow tests
+	@$(PYTEST) -m slow $(ARGS)
+
+check: .venv/.dev ## format, lint, types and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/.dev engine ## measure against raw Docker, git and cp, as ratios
+	@$(BIN)/python -m benchmarks
+
+all: check test bench ## everything above
+
+lock: .venv/.dev ## pin every dependency again, with hashes (UPGRADE=1 for newer versions)
+	@$(BIN)/python -m venv .venv/lock
+	@.venv/lock/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.lock
+	@$(PIN) pyproject.toml -o requirements/runtime.lock
+	@$(PIN) pyproject.toml --group dev -c requirements/runtime.lock -o requirements/dev.lock
+	@$(PIN) --group build -c requirements/dev.lock -o requirements/build.lock
+	@$(PIN) --group lock -o requirements/lock.lock
+	@if grep -nE '://|^-' requirements/*.lock; then echo "a lock file may name no address" >&2; exit 1; fi
+
+PIN = .venv/lock/bin/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
+	--python-version 3.11 --python-platform linux $(if $(UPGRADE),--upgrade)
+
+clean: ## remove the environment and every cache (images stay on the engine)
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+engine: .venv/.runtime
+	@$(BIN)/paddock doctor --fix
+
+.venv/.runtime: requirements/runtime.lock requirements/build.lock pyproject.toml
+	@requirements/install runtime
+	@touch $@
+
+.venv/.dev: requirements/dev.lock pyproject.toml
+	@requirements/install dev
+	@touch .venv/.runtime $@
+
+.PHONY: help demo test test-fast test-slow check bench all lock clean engine
