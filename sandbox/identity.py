@@ -21,6 +21,16 @@ QUIET = {
 """Programs that would stop and ask somebody fail or go on instead."""
 
 
+GIT_SETTINGS = """\
+[safe]
+directory = *
+[init]
+defaultBranch = main
+[advice]
+detachedHead = false
+"""
+
+
 @dataclass(frozen=True)
 class Author:
     """The name commits made inside carry."""
@@ -70,10 +80,7 @@ def etc_files(user: User, *, passwd: str, group: str) -> Mapping[str, str]:
     return {
         "passwd": _lines(users + [line for line in passwd.splitlines() if line.split(":")[0] != name]),
         "group": _lines(groups + [line for line in group.splitlines() if line.split(":")[0] != name]),
-        "gitconfig": _lines(
-            ["[user]", f"name = {_quoted(who.name)}", f"email = {_quoted(who.email)}"]
-            + ["[safe]", "directory = *", "[init]", "defaultBranch = main", "[advice]", "detachedHead = false"]
-        ),
+        "gitconfig": f"[user]\nname = {_quoted(who.name)}\nemail = {_quoted(who.email)}\n{GIT_SETTINGS}",
     }
 
 
