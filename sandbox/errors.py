@@ -2,6 +2,7 @@
 
     SandboxError
     ├── EngineUnavailable      no engine answers; nothing ever runs on the host instead
+    │   └── SetupFailed        what is missing could not be installed or started
     ├── SandboxLost            the container or the engine went away mid-call: the call's outcome is unknown
     ├── CheckoutRefused        this folder cannot be a checkout (/, $HOME, a system folder …)
     ├── StateError             a file of ours on the host is damaged, foreign or from another version
@@ -35,6 +36,10 @@ class SandboxError(Exception):
 
 class EngineUnavailable(SandboxError):
     """No engine answers, or it is too old, or we may not talk to it."""
+
+
+class SetupFailed(EngineUnavailable):
+    """The engine, or what builds images, could not be put there; the text says what to do by hand."""
 
 
 class SandboxLost(SandboxError):
