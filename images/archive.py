@@ -14,6 +14,7 @@ _LAYER = "layer.tar"
 
 def begin(archive: io.BufferedRandom) -> None:
     """Leave room for the layer's header and stand where the layer's bytes go."""
+    archive.truncate(_BLOCK)
     archive.seek(_BLOCK)
 
 

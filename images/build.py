@@ -5,12 +5,12 @@ import fcntl
 import io
 import os
 import re
-import signal
 import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from images import archive, mirror
 from images.definition import Definition
@@ -30,19 +30,13 @@ def build(definition: Definition, store: ImageStore, on_progress: OnProgress, ca
     The archive is a nameless file in `cache` (None: the system's temporary folder), so that nothing half-made can
     outlive us, however we end. Raises BuildFailed, or ImageError from the store.
     """
-    if cache is not None:
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryFile(dir=cache) as file:
-            archive.begin(file)
-            _bootstrap(definition, file, on_progress)
-            id_ = archive.finish(file, definition)
-            on_progress(LOADING)
-            if store.find(id_) is None or store.find(definition.tag) != id_:
-                store.load(file)
-    except OSError as error:
-        where = cache or tempfile.gettempdir()
-        raise BuildFailed(f"image {definition.name!r} was not built: {error.strerror or error} ({where})") from error
+    with _translated(definition, cache), tempfile.TemporaryFile(dir=_made(cache)) as file:
+        archive.begin(file)
+        _bootstrap(definition, file, on_progress)
+        id_ = archive.finish(file, definition)
+        on_progress(LOADING)
+        if store.find(id_) is None or store.find(definition.tag) != id_:
+            store.load(file)
     # An engine that keeps images by their manifest gives another id than the config's: then the tag is the way.
     found = store.find(id_) or store.find(definition.tag)
     if found is None:
@@ -57,8 +51,9 @@ def alone(definition: Definition, cache: Path | None, on_progress: OnProgress) -
     if cache is None:
         yield
         return
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(cache / f"{definition.name}-{definition.digest[:12]}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with _translated(definition, cache):
+        lock = f"{_made(cache)}/{definition.name}-{definition.digest[:12]}.lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,22 +92,23 @@ def _bootstrap(definition: Definition, layer: io.BufferedRandom, on_progress: On
     progress = BuildProgress()
     on_progress(progress.now())
     last: deque[str] = deque(maxlen=_LAST_LINES)
-    with _running(argv, layer, definition.epoch) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        with contextlib.suppress(BrokenPipeError), process.stdin:  # it died at once: its last lines say why
-            process.stdin.write(sources.encode())
-        for raw in process.stderr:
-            line = _printable(raw)
-            last.append(line)
-            if now := progress.read(line):
-                on_progress(now)
+    with tempfile.TemporaryFile() as listed:
+        listed.write(sources.encode())
+        listed.seek(0)
+        with _running(argv, listed, layer, epoch=definition.epoch) as process:
+            for raw in process.stderr or ():
+                line = _printable(raw)
+                last.append(line)
+                if now := progress.read(line):
+                    on_progress(now)
     if process.returncode:
         raise BuildFailed(_failure(definition.name, process.returncode, list(last)))
 
 
 @contextlib.contextmanager
-def _running(argv: list[str], output: io.BufferedRandom, epoch: int) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    argv: list[str], sources: IO[bytes], output: io.BufferedRandom, *, epoch: int
+) -> Iterator[subprocess.Popen[bytes]]:
     """mmdebstrap, asked to stop and awaited if we leave early: it then removes its own half-made root."""
     environment = {key: value for key, value in os.environ.items() if _PASSED_ON.fullmatch(key)}
     environment |= {
@@ -121,25 +117,34 @@ def _running(argv: list[str], output: io.BufferedRandom, epoch: int) -> Iterator
         "PATH": f"{environment.get('PATH', os.defpath)}:/usr/sbin:/sbin",  # where chroot is; not on everyone's PATH
     }
     try:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE, env=environment, cwd="/"
-        )
+        process = subprocess.Popen(argv, stdin=sources, stdout=output, stderr=subprocess.PIPE, env=environment, cwd="/")
     except FileNotFoundError as error:
         raise BuildFailed("mmdebstrap is needed to build images: `paddock doctor --fix` installs it") from error
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_PATIENCE)
+            process.kill()
+            raise
+
+
+@contextlib.contextmanager
+def _translated(definition: Definition, cache: Path | None) -> Iterator[None]:
+    """The border to the disk: a full or forbidden folder becomes a build that failed, and is named."""
     try:
-        yield process
-        process.wait()
-    except BaseException:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=_PATIENCE)
-        process.kill()
-        raise
-    finally:
-        process.wait()
-        for pipe in (process.stdin, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        yield
+    except OSError as error:
+        where = cache or tempfile.gettempdir()
+        raise BuildFailed(f"image {definition.name!r} was not built: {error.strerror or error} ({where})") from error
+
+
+def _made(cache: Path | None) -> Path | None:
+    if cache is not None:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return cache
 
 
 def _failure(name: str, status: int, last: list[str]) -> str:

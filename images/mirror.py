@@ -32,11 +32,11 @@ def sources(suite: str, components: Sequence[str]) -> str:
 
     The host may run another release than the image: a Debian mirror holds them all, so only the name is exchanged.
     """
-    codename = _codename(_read("/etc/os-release"))
-    if not codename:
+    release = codename(_read("/etc/os-release"))
+    if not release:
         return ""
     targets = _ask("apt-get", "indextargets", "Created-By: Packages")
-    found = dict.fromkeys(_translate(parse(targets), codename, suite))
+    found = dict.fromkeys(translate(parse(targets), release, suite))
     return "".join(f"{source.line(components)}\n" for source in found)
 
 
@@ -57,10 +57,11 @@ def parse(targets: str) -> Iterator[Source]:
         yield Source(address, fields.get("Release", ""), _signed_by(fields.get("Sourcesentry", "")))
 
 
-def _translate(found: Iterator[Source], codename: str, suite: str) -> Iterator[Source]:
+def translate(found: Iterator[Source], release: str, suite: str) -> Iterator[Source]:
+    """The sources of the host's `release` and of its updates, as those of `suite`; all others are left out."""
     for source in found:
         for pocket in _POCKETS:
-            if source.release == f"{codename}{pocket}":
+            if source.release == f"{release}{pocket}":
                 yield Source(source.address, f"{suite}{pocket}", source.signed_by)
 
 
@@ -77,7 +78,8 @@ def _signed_by(entry: str) -> str:
     return keys[0] if keys else ""
 
 
-def _codename(os_release: str) -> str:
+def codename(os_release: str) -> str:
+    """The name of the Debian release that an os-release file describes; "" for any other system."""
     fields = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release, re.MULTILINE))
     return fields.get("VERSION_CODENAME", "") if fields.get("ID") == "debian" else ""
 
