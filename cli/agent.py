@@ -1,0 +1,116 @@
+"""Composition: from an order to a session, a sandbox and an agent in it."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cli import exits, place
+from cli.options import Mode
+from cli.order import Order
+from cli.place import Place
+from cli.screen.terminal import Terminal
+
+if TYPE_CHECKING:
+    from runtime.loop import Agent
+    from runtime.settings import ModelChoice
+    from sandbox.base import Sandbox
+    from sandbox.engine import Engine
+    from sandbox.sessions import Session
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything a run needs, made and checked, with nothing started yet."""
+
+    here: Place
+    order: Order
+    checkout: Path
+    engine: "Engine"
+    session: "Session"
+    model: "ModelChoice"
+
+
+def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Terminal) -> Setup:
+    """Find the checkout, the engine, the image and the session. Raises the errors of each."""
+    from images.image import Image
+    from sandbox import opening
+
+    here = place.place()
+    old = earlier(order, here)
+    folder = place.checkout(Path(old.meta().checkout) if old is not None else order.directory)
+    terminal.status("looking for the engine")
+    try:
+        engine = place.connect()
+        if old is not None:
+            image = place.image_of(old, engine, here, terminal)
+            if image.id != old.meta().image:
+                old.save(old.meta().model_copy(update={"image": image.id}))
+        else:
+            image = place.image_for(order.image, engine, here, terminal)
+    finally:
+        terminal.status()
+    model = choose_model(order, here, old)
+    session = old or opening.prepare(
+        sessions=here.sessions,
+        checkout=folder,
+        kind=kind,
+        image=Image(image.name, image.id),
+        model=model.full_name,
+        title=title,
+    )
+    return Setup(here, order, folder, engine, session, model)
+
+
+def earlier(order: Order, here: Place) -> "Session | None":
+    """The session to go on with, or None for a new one. Raises Misuse, SessionNotFound."""
+    if not order.resume and not order.newest:
+        return None
+    if order.newest:
+        folder = place.checkout(order.directory)
+        for session in here.sessions.all():
+            if session.transcript.exists() and session.meta().checkout == str(folder):
+                return session
+        raise exits.Misuse(f"{folder} has no conversation to go on with: `paddock run` starts one")
+    session = here.sessions.find(order.resume)
+    if order.directory is not None and str(order.directory.resolve()) != session.meta().checkout:
+        raise exits.Misuse(f"session {session.id[:8]} belongs to {session.meta().checkout}, not to {order.directory}")
+    return session
+
+
+def choose_model(order: Order, here: Place, old: "Session | None") -> "ModelChoice":
+    """The model of the order, else of the environment, else of the session, else the default."""
+    from runtime.settings import ModelChoice
+
+    name = order.model or here.environment.model or (old.meta().model if old is not None else "")
+    choice = ModelChoice(provider=here.environment.provider)
+    return replace(choice, name=name) if name else choice
+
+
+@contextlib.contextmanager
+def rehearsed(setup: Setup) -> Iterator[Setup]:
+    """With a script, let it answer in the model's place; without one, change nothing."""
+    if setup.order.script is None:
+        yield setup
+        return
+    from runtime.script import ScriptServer, load_script
+
+    with ScriptServer(load_script(setup.order.script), cwd=str(setup.checkout)) as server:
+        yield replace(setup, model=replace(setup.model, provider="anthropic", base_url=server.url, api_key="scripted"))
+
+
+def agent_in(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "AbstractAsyncContextManager[Agent]":
+    """The agent of a setup, in a sandbox, for the time of an `async with`."""
+    from runtime.agent import agent_for
+    from runtime.settings import Bounds, Places
+
+    order = setup.order
+    return agent_for(
+        setup.session,
+        sandbox,
+        model=setup.model,
+        bounds=Bounds(mode=mode, max_turns=order.max_turns, max_dollars=order.max_budget),
+        places=Places(checkout=setup.checkout, user=setup.here.environment.home / ".claude"),
+    )

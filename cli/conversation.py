@@ -1,0 +1,206 @@
+"""The turns of a conversation: read, run, say what waits; and the commands that begin with a slash."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import anyio
+import anyio.to_thread
+
+from cli import gate
+from cli.agent import Setup, agent_in
+from cli.case import Case
+from cli.keys import Keys
+from cli.options import Mode
+from cli.order import DIALS, title_of
+from cli.screen import safe
+from cli.screen.changes import show_diff, show_list
+from cli.screen.events import cost
+from cli.screen.input import Input
+from cli.screen.output import Output
+from cli.signals import Interrupts
+from cli.truth import Applied, Truth, Unchanged, sentence
+
+if TYPE_CHECKING:
+    from runtime.loop import Agent
+    from sandbox.base import Sandbox
+
+After = Literal["exit", "reopen", "discard"]
+
+HELP: Final = """\
+/diff      show what waits            /review    go through it and apply what you approve
+/apply     apply all that waits       /discard   drop everything this session wrote
+/status    list what waits            /cost      tokens and money so far
+/mode M    default, acceptEdits, plan or bypassPermissions
+/exit      leave (or Ctrl-D); what waits is kept
+Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc or Ctrl-C interrupts a turn."""
+
+
+class Conversation:
+    """One session at the terminal. The sandbox is opened once, and again only after `/discard`."""
+
+    def __init__(self, setup: Setup, output: Output) -> None:
+        self._setup = setup
+        self._output = output
+        self._out = output.answer
+        self._mode: Mode = setup.order.mode
+        self._truth: Truth = Unchanged()
+        self._input = Input(setup.here.environment.state, self._toolbar)
+        self._has_title = bool(setup.session.meta().title)
+
+    async def hold(self, interrupts: Interrupts) -> None:
+        """Talk until the user leaves."""
+        from sandbox.discard import discard_all
+        from sandbox.opening import opened
+
+        after: After = "discard"
+        while after == "discard":
+            async with opened(self._setup.session, self._setup.engine) as sandbox:
+                after = "reopen"
+                while after == "reopen":
+                    async with agent_in(self._setup, sandbox, self._mode) as agent:
+                        after = await self._talk(agent, sandbox, interrupts)
+            if after == "discard":
+                with self._setup.session.hold():
+                    discard_all(self._setup.session)
+                self._truth = Unchanged()
+                self._out.line("discarded; the copy is as the checkout again")
+
+    async def _talk(self, agent: "Agent", sandbox: "Sandbox", interrupts: Interrupts) -> After:
+        while True:
+            text = await self._input.read()
+            if text is None:
+                return "exit"
+            if text.startswith("/"):
+                after = await self._command(text, agent, sandbox)
+                if after is not None:
+                    return after
+            elif text.strip():
+                await self._turn(text, agent, sandbox, interrupts)
+
+    async def _turn(self, text: str, agent: "Agent", sandbox: "Sandbox", interrupts: Interrupts) -> None:
+        self._name(text)
+        keys = Keys(agent.interrupt)
+        async with anyio.create_task_group() as group:
+            group.start_soon(keys.watch)
+            with interrupts.ending(agent.interrupt):
+                finished = await agent.run(text, self._output.screen)
+            group.cancel_scope.cancel()
+        self._input.typed_ahead = keys.typed
+        self._output.close()
+        case = await self._case(sandbox)
+        policy = self._setup.order.apply or DIALS[self._mode]
+        if policy == "auto" and finished.outcome == "success" and case.changes.pending:
+            self._settle(gate.apply_all(case, self._out))
+            return
+        self._truth = gate.pending(case)
+        self._tell()
+
+    async def _command(self, text: str, agent: "Agent", sandbox: "Sandbox") -> After | None:
+        name, _, argument = text.strip().partition(" ")
+        match name:
+            case "/exit" | "/quit":
+                return "exit"
+            case "/help":
+                self._out.line(HELP)
+            case "/cost":
+                self._out.line(cost(agent.total))
+            case "/mode":
+                return self._switch(argument.strip())
+            case "/discard":
+                return await self._discard(sandbox)
+            case "/diff" | "/status" | "/review" | "/apply":
+                await self._judge(COMMANDS[name], sandbox)
+            case _:
+                self._out.line(f"there is no {safe.line(name)}: /help lists the commands")
+        return None
+
+    async def _judge(self, act: "Act", sandbox: "Sandbox") -> None:
+        """Something on the frozen changes that may ask; a Ctrl-C in a question leaves everything pending."""
+        case = await self._case(sandbox)
+        try:
+            settled = await anyio.to_thread.run_sync(act, case, self._output, abandon_on_cancel=True)
+        except KeyboardInterrupt:
+            settled = gate.Settled(gate.pending(case))
+        self._settle(settled)
+
+    async def _discard(self, sandbox: "Sandbox") -> After | None:
+        case = await self._case(sandbox)
+        show_list(case, self._out)
+        try:
+            sure = await anyio.to_thread.run_sync(_confirm_discard, self._output, abandon_on_cancel=True)
+        except KeyboardInterrupt:
+            sure = False
+        return "discard" if sure else None
+
+    def _switch(self, mode: str) -> After | None:
+        for known in get_args(Mode):
+            if mode == known:
+                self._mode = known
+                self._out.line(f"mode: {mode}")
+                return "reopen"
+        self._out.line(f"mode: {self._mode} (there are {', '.join(get_args(Mode))})")
+        return None
+
+    async def _case(self, sandbox: "Sandbox") -> Case:
+        changes = await sandbox.freeze()
+        return Case(self._setup.session, self._setup.checkout, changes)
+
+    def _settle(self, settled: gate.Settled) -> None:
+        self._truth = settled.truth
+        self._tell()
+
+    def _tell(self) -> None:
+        hint = "" if isinstance(self._truth, Unchanged | Applied) else " (here: /review)"
+        self._out.line(self._out.style(f"{sentence(self._truth)}{hint}", "bold"))
+
+    def _toolbar(self) -> str:
+        return f"{self._mode} · {sentence(self._truth)} · /help"
+
+    def _name(self, text: str) -> None:
+        """The first prompt is the session's title."""
+        if not self._has_title:
+            session = self._setup.session
+            session.save(session.meta().model_copy(update={"title": title_of(text)}))
+            self._has_title = True
+
+
+Act = Callable[[Case, Output], gate.Settled]
+
+
+def _show(case: Case, output: Output) -> gate.Settled:
+    show_list(case, output.answer)
+    return gate.Settled(gate.pending(case))
+
+
+def _diff(case: Case, output: Output) -> gate.Settled:
+    from sandbox.blobs import Blobs
+
+    for change in case.changes.pending:
+        show_diff(change, Blobs(case.session.blobs), output.answer)
+    return gate.Settled(gate.pending(case))
+
+
+def _review(case: Case, output: Output) -> gate.Settled:
+    if not case.changes.pending:
+        return gate.Settled(gate.pending(case))
+    return gate.review(case, case.changes.pending, output.answer)
+
+
+def _apply(case: Case, output: Output) -> gate.Settled:
+    from cli.ask import Person
+    from cli.screen.review import count
+
+    waiting = case.changes.pending
+    show_list(case, output.answer)
+    if not waiting or not Person(output.answer).confirm(f"apply {count(waiting)}?"):
+        return gate.Settled(gate.pending(case))
+    return gate.carry_out(case, waiting, output.answer)
+
+
+def _confirm_discard(output: Output) -> bool:
+    from cli.ask import Person
+
+    return Person(output.answer).confirm("discard everything this session wrote? It cannot be brought back.")
+
+
+COMMANDS: Mapping[str, Act] = {"/status": _show, "/diff": _diff, "/review": _review, "/apply": _apply}

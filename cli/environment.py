@@ -1,0 +1,72 @@
+"""The one file that reads environment variables; everything below is told what they said."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Provider = Literal["anthropic", "bedrock", "vertex"]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says.
+
+    `state` is where sessions live, `cache` what may be deleted at any time; `model` is empty where none is named.
+    `has_key`: a key, a token, or a cloud provider with its own chain of credentials. `color` None leaves it to the
+    terminal. `yes` answers the questions of set-up, never one about changes.
+    """
+
+    home: Path
+    state: Path
+    cache: Path
+    model: str
+    provider: Provider
+    has_key: bool
+    color: bool | None
+    debug: bool
+    yes: bool
+
+
+def read(variables: Mapping[str, str] | None = None) -> Environment:
+    """Read it once, at the start of a command; tests hand in their own variables."""
+    said = os.environ if variables is None else variables
+    home = Path(said.get("HOME") or "~").expanduser()
+    provider = _provider(said)
+    return Environment(
+        home=home,
+        state=_folder(said, "XDG_STATE_HOME", home / ".local" / "state"),
+        cache=_folder(said, "XDG_CACHE_HOME", home / ".cache"),
+        model=said.get("PADDOCK_MODEL") or said.get("ANTHROPIC_MODEL") or "",
+        provider=provider,
+        has_key=provider != "anthropic" or bool(said.get("ANTHROPIC_API_KEY") or said.get("ANTHROPIC_AUTH_TOKEN")),
+        color=_color(said),
+        debug=_is_on(said.get("PADDOCK_DEBUG")),
+        yes=_is_on(said.get("YES")) or _is_on(said.get("PADDOCK_YES")),
+    )
+
+
+def _folder(said: Mapping[str, str], name: str, default: Path) -> Path:
+    """One of the XDG folders. The specification says a relative value is to be ignored."""
+    value = said.get(name, "")
+    return (Path(value) if value.startswith("/") else default) / "paddock"
+
+
+def _provider(said: Mapping[str, str]) -> Provider:
+    if _is_on(said.get("CLAUDE_CODE_USE_BEDROCK")):
+        return "bedrock"
+    if _is_on(said.get("CLAUDE_CODE_USE_VERTEX")):
+        return "vertex"
+    return "anthropic"
+
+
+def _color(said: Mapping[str, str]) -> bool | None:
+    """False: never colour. True: always. None: only on a terminal."""
+    if said.get("NO_COLOR") or said.get("TERM") == "dumb":
+        return False
+    return True if _is_on(said.get("FORCE_COLOR")) else None
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -1,0 +1,102 @@
+"""`paddock exec`: any command in the sandbox, on the copy; then the gate."""
+
+import functools
+import sys
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli import options
+
+if TYPE_CHECKING:
+    from cli.place import Place
+    from cli.screen.terminal import Terminal
+    from cli.signals import Interrupts
+    from sandbox.base import Command
+    from sandbox.engine import Engine
+    from sandbox.sessions import Session
+
+
+def execute(
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    directory: options.Directory = None,
+    apply: options.Apply = None,
+    image: options.ImageName = "base",
+    stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Hand our stdin to the command.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.001, metavar="S", help="End it after S seconds.", show_default=False),
+    ] = None,
+) -> int:
+    """Run a command in a container on a copy of the checkout, then ask what to keep.
+
+    Its exit code is ours. What it prints goes to stdout and stderr; a terminal gets it with control characters spelled
+    out. The last line, on stderr, says what is true of the checkout.
+    """
+    from cli import exits, gate, place
+    from cli.ask import has_person
+    from cli.case import freeze
+    from cli.signals import run_async
+    from cli.truth import sentence
+    from sandbox.base import Command
+
+    here = place.place()
+    said = place.stderr()
+    engine, session = open_session("exec", " ".join(command), here, directory, image, said)
+    order = Command(
+        command,
+        cwd=PurePosixPath(session.meta().checkout),
+        stdin=sys.stdin.buffer.read() if stdin else None,
+        timeout=timeout,
+        keep=1024,
+    )
+    policy = gate.Policy(apply or "ask", is_explicit=apply is not None, can_ask=has_person())
+    try:
+        code = run_async(functools.partial(_drive, session, engine, order))
+        kept = policy if code == 0 else gate.Policy("never", is_explicit=False, can_ask=False)
+        settled = gate.settle(session, kept, said)
+    except (KeyboardInterrupt, exits.Terminated) as ending:
+        code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
+        settled = gate.Settled(gate.pending(freeze(session)))
+    said.line(said.style(sentence(settled.truth), "bold"))
+    return code or settled.code
+
+
+async def _drive(session: "Session", engine: "Engine", command: "Command", interrupts: "Interrupts") -> int:
+    """Run it, pass on what it prints as it prints it; a command that ran out of time reached a limit."""
+    import anyio
+
+    from cli import exits
+    from cli.screen.passing import Passing
+    from sandbox.opening import opened
+
+    del interrupts  # Ctrl-C ends the command and us with it
+    passing = Passing(sys.stdout, sys.stderr)
+    async with opened(session, engine) as sandbox:
+        with anyio.CancelScope() as scope:
+            passing.on_closed = scope.cancel
+            result = await sandbox.run(command, passing)
+            passing.finish(result)
+            return exits.LIMIT if result.timed_out else result.exit_code
+    raise BrokenPipeError
+
+
+def open_session(
+    kind: Literal["exec", "shell"],
+    title: str,
+    here: "Place",
+    directory: options.Directory,
+    image: str,
+    said: "Terminal",
+) -> tuple["Engine", "Session"]:
+    """The engine, and a new session on the checkout for a command or a shell."""
+    from cli import place
+    from cli.order import title_of
+    from sandbox import opening
+
+    folder = place.checkout(directory)
+    engine = place.connect()
+    found = place.image_for(image, engine, here, said)
+    title = title_of(title)
+    return engine, opening.prepare(sessions=here.sessions, checkout=folder, kind=kind, image=found, title=title)

@@ -1,0 +1,47 @@
+"""`paddock gc`: take away what dead runs left on the engine, and old sessions that hold nothing."""
+
+from typing import Annotated
+
+import typer
+
+from cli import options
+
+
+def gc(
+    days: Annotated[
+        int, typer.Option("--days", min=0, metavar="N", help="Remove settled sessions older than N days.")
+    ] = 30,
+    yes: options.Yes = False,
+) -> int:
+    """Remove containers and volumes of dead runs, and old sessions without pending changes.
+
+    A session with pending changes is always kept: `paddock sessions rm --discard ID` is the only way to lose them.
+    """
+    from cli import exits, place, stored
+    from cli.ask import Person, has_person
+    from sandbox import orphans
+
+    here = place.place()
+    out = place.stdout()
+    old = stored.settled(here, days=days)
+    if old and not yes:
+        if not has_person():
+            raise exits.ApprovalNeeded(f"{_sessions(len(old))} would be removed: `paddock gc --yes` does it")
+        if not Person(out).confirm(f"remove {_sessions(len(old))} older than {days} days, with nothing pending?"):
+            old = []
+    from sandbox.engine import Engine
+
+    swept = orphans.sweep(Engine.connect())
+    removed = sum(stored.remove(session) for session in old)
+    out.line(
+        f"removed {_count(swept.containers, 'container')}, {_count(swept.volumes, 'volume')}, {_sessions(removed)}"
+    )
+    return exits.DONE
+
+
+def _sessions(number: int) -> str:
+    return _count(number, "session")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

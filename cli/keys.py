@@ -1,0 +1,55 @@
+"""Keys while a turn runs: Esc interrupts it, text waits for the next prompt."""
+
+import os
+import sys
+import termios
+import tty
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+
+ALONE: Final = 0.05  # seconds after which an ESC is the key and not the start of a sequence
+ESC: Final = b"\x1b"
+
+
+class Keys:
+    """Watches the terminal; `typed` is the text that came meanwhile, never taken for an answer to anything."""
+
+    def __init__(self, interrupt: Callable[[], None], descriptor: int | None = None) -> None:
+        self.typed = ""
+        self._interrupt = interrupt
+        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+
+    async def watch(self) -> None:
+        """Watch until cancelled; the terminal is then what it was."""
+        before = termios.tcgetattr(self._descriptor)
+        tty.setcbreak(self._descriptor, termios.TCSANOW)
+        try:
+            while True:
+                await anyio.wait_readable(self._descriptor)
+                data = os.read(self._descriptor, 1024)
+                if not data:
+                    return  # the terminal is gone; SIGHUP says the rest
+                if data == ESC and await self._is_alone():
+                    self._interrupt()
+                elif not data.startswith(ESC):
+                    self._keep(data)
+        finally:
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
+
+    async def _is_alone(self) -> bool:
+        with anyio.move_on_after(ALONE):
+            await anyio.wait_readable(self._descriptor)
+            os.read(self._descriptor, 1024)
+            return False
+        return True
+
+    def _keep(self, data: bytes) -> None:
+        for letter in data.decode("utf-8", "ignore"):
+            if letter in "\x7f\x08":
+                self.typed = self.typed[:-1]
+            elif letter in "\r\n":
+                self.typed += "\n"
+            elif letter.isprintable():
+                self.typed += letter

@@ -1,0 +1,70 @@
+"""The options that several commands share, each described once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Mode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
+Dial = Literal["ask", "auto", "never"]
+Format = Literal["text", "json", "stream-json"]
+
+Directory = Annotated[
+    Path | None,
+    typer.Option("-C", metavar="DIR", help="Work on DIR instead of the current folder.", show_default=False),
+]
+ImageName = Annotated[
+    str,
+    typer.Option("--image", metavar="IMAGE", help="Image to run in: a name from `paddock images list`, a tag or id."),
+]
+Apply = Annotated[
+    Dial | None,
+    typer.Option(
+        "--apply",
+        metavar="ask|auto|never",
+        help="What to do with the changes: ask (on a terminal), apply all, or leave them pending.",
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking; for scripts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+SessionAndPaths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SESSION] [PATH]...",
+        help="A session id or its beginning (without one: the newest of this checkout), then paths.",
+        show_default=False,
+    ),
+]
+Model = Annotated[str, typer.Option("--model", metavar="NAME", help="The model to use.", show_default=False)]
+PermissionMode = Annotated[
+    Mode,
+    typer.Option(
+        "--permission-mode",
+        metavar="MODE",
+        help="default, acceptEdits (applies at the end), plan (reads only) or bypassPermissions.",
+    ),
+]
+MaxTurns = Annotated[
+    int | None, typer.Option("--max-turns", min=1, metavar="N", help="End after N answers.", show_default=False)
+]
+MaxBudget = Annotated[
+    float | None,
+    typer.Option("--max-budget-usd", min=0.0, metavar="USD", help="End when this is spent.", show_default=False),
+]
+Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the newest session of this checkout.")]
+Resume = Annotated[str, typer.Option("--resume", "-r", metavar="ID", help="Go on with session ID.", show_default=False)]
+Output = Annotated[
+    Format,
+    typer.Option("--output-format", metavar="FORMAT", help="text, json (the result) or stream-json (every event)."),
+]
+PartialMessages = Annotated[
+    bool, typer.Option("--include-partial-messages", help="With stream-json: the model's raw stream as well.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the whole output of every tool call.")]
+Script = Annotated[
+    Path | None,
+    typer.Option(
+        "--script", metavar="FILE", help="Rehearse: answers come from FILE, no key needed.", show_default=False
+    ),
+]

@@ -1,0 +1,99 @@
+"""Where a command works: the checkout, the sessions, and how the engine and its images are reached."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli import environment
+from cli.environment import Environment
+from cli.screen.terminal import Terminal
+
+if TYPE_CHECKING:
+    from images.image import Image
+    from sandbox.engine import Engine
+    from sandbox.sessions import Session, Sessions
+
+
+@dataclass(frozen=True)
+class Place:
+    """What every command needs to know before it starts."""
+
+    environment: Environment
+    sessions: "Sessions"
+
+
+def place() -> Place:
+    """The user's own state, on this machine."""
+    from sandbox.sessions import Sessions
+
+    said = environment.read()
+    return Place(said, Sessions(said.state))
+
+
+def checkout(directory: Path | None) -> Path:
+    """The folder to work on, with an interrupted apply to it finished or undone. Raises CheckoutRefused."""
+    from sandbox.checkout import checked
+
+    real = checked(directory or Path(os.getcwd()))
+    recover(real)
+    return real
+
+
+def recover(folder: Path) -> None:
+    """Finish or undo an apply that was killed half-way, and say so."""
+    from sandbox import apply
+
+    done = apply.recover(folder)
+    if done is not None:
+        stderr().line(f"paddock: {done}")
+
+
+def recover_of(session: "Session") -> None:
+    """The same for a session's own checkout, if that is still there."""
+    folder = Path(session.meta().checkout)
+    if folder.is_dir():
+        recover(folder)
+
+
+def stdout() -> Terminal:
+    """What this command prints."""
+    return Terminal(sys.stdout, color=environment.read().color)
+
+
+def stderr() -> Terminal:
+    """What this command says besides."""
+    return Terminal(sys.stderr, color=environment.read().color)
+
+
+def connect() -> "Engine":
+    """The engine, with what dead owners left on it swept away. Raises EngineUnavailable."""
+    from sandbox import orphans
+    from sandbox.engine import Engine
+
+    engine = Engine.connect()
+    orphans.sweep(engine)
+    return engine
+
+
+def image_for(name: str, engine: "Engine", here: Place, terminal: Terminal) -> "Image":
+    """The image to run in, built or fetched if need be, with progress. Raises ImageError."""
+    from cli.screen.progress import Steps
+    from images import catalog
+
+    steps = Steps(terminal, f"image {name}")
+    try:
+        return catalog.resolve(name, engine.images, steps, cache=here.environment.cache)
+    finally:
+        steps.done()
+
+
+def image_of(session: "Session", engine: "Engine", here: Place, terminal: Terminal) -> "Image":
+    """The very image a session began with, or the one of its name if the engine has lost it."""
+    from images.image import Image
+
+    meta = session.meta()
+    if engine.images.find(meta.image):
+        return Image(meta.image_name, meta.image)
+    return image_for(meta.image_name, engine, here, terminal)

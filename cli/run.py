@@ -1,0 +1,118 @@
+"""`paddock run`: one task to its end, then the gate."""
+
+import functools
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options
+
+if TYPE_CHECKING:
+    from cli.agent import Setup
+    from cli.gate import Settled
+    from cli.order import Order
+    from cli.screen.output import Output
+    from cli.signals import Interrupts
+    from runtime.events import Finished
+
+
+def run(
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="The task; - reads it from stdin.", show_default=False)
+    ],
+    directory: options.Directory = None,
+    model: options.Model = "",
+    permission_mode: options.PermissionMode = "default",
+    apply: options.Apply = None,
+    max_turns: options.MaxTurns = None,
+    max_budget_usd: options.MaxBudget = None,
+    image: options.ImageName = "base",
+    continue_: options.Continue = False,
+    resume: options.Resume = "",
+    output_format: options.Output = "text",
+    include_partial_messages: options.PartialMessages = False,
+    verbose: options.Verbose = False,
+    script: options.Script = None,
+) -> int:
+    """Do one task in a container on a copy of the checkout, then ask what to keep.
+
+    The last line says what is true of the checkout: unchanged, files pending, or files applied.
+    """
+    from cli.order import Order, read_prompt
+
+    order = Order(
+        directory=directory,
+        model=model,
+        mode=permission_mode,
+        apply=apply,
+        max_turns=max_turns,
+        max_budget=max_budget_usd,
+        image=image,
+        resume=resume,
+        newest=continue_,
+        output=output_format,
+        partial=include_partial_messages,
+        verbose=verbose,
+        script=script,
+    )
+    return carry_out(order.checked(), read_prompt(prompt))
+
+
+def carry_out(order: "Order", prompt: str) -> int:
+    """Run an order to its end and settle it; returns the exit code."""
+    from cli import exits, gate
+    from cli.agent import rehearsed, set_up
+    from cli.case import freeze
+    from cli.order import title_of
+    from cli.screen.output import Output
+    from cli.signals import run_async
+
+    output = Output.of(order)
+    setup = set_up(order, "run", title_of(prompt), output.progress)
+    output.head(setup)
+    code: int
+    try:
+        with rehearsed(setup) as ready:
+            finished = run_async(functools.partial(drive, ready, prompt, output))
+        settled = _settle(setup, finished, output)
+        code = CODES[finished.outcome] or settled.code
+    except (KeyboardInterrupt, exits.Terminated) as ending:
+        output.close()
+        settled = gate.Settled(gate.pending(freeze(setup.session)))
+        code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
+    output.end(settled.truth)
+    return code
+
+
+CODES = {"success": 0, "failed": 1, "max-turns": 3, "max-budget": 3, "interrupted": 130}
+
+
+async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Interrupts") -> "Finished":
+    """One prompt, in a sandbox that starts while the first request runs; Ctrl-C ends the turn in order."""
+    from cli.agent import agent_in
+    from sandbox.opening import opened
+
+    async with (
+        opened(setup.session, setup.engine) as sandbox,
+        agent_in(setup, sandbox, setup.order.mode) as agent,
+    ):
+        with interrupts.ending(agent.interrupt):
+            return await agent.run(prompt, output.screen)
+
+
+def _settle(setup: "Setup", finished: "Finished", output: "Output") -> "Settled":
+    """The gate; what was cut short is never applied by itself."""
+    from dataclasses import replace
+
+    from cli import gate
+
+    output.close()
+    policy = setup.order.policy
+    match finished.outcome:
+        case "success":
+            pass
+        case "max-turns" | "max-budget" if policy.dial == "ask" and policy.can_ask:
+            pass
+        case _:
+            policy = replace(policy, dial="never")
+    return gate.settle(setup.session, policy, output.progress)

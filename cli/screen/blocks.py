@@ -1,0 +1,153 @@
+"""Tool calls as short blocks: what was called, the start and the end of what it said, how it ended."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cli.screen import safe
+from cli.screen.terminal import Terminal
+from runtime.events import Denied, ToolFinished, ToolOutput, ToolStarted
+
+HEAD: Final = 6  # lines of output shown as they come
+TAIL: Final = 6  # lines shown once the call has ended
+EDGE: Final = "  │ "
+WORTH_TELLING: Final = 0.1  # seconds; below that a call was instant
+
+
+class Block:
+    """One tool call on the screen. Until it may `show`, it only remembers: calls that run side by side do not mix."""
+
+    def __init__(self, terminal: Terminal, started: ToolStarted, *, whole: bool) -> None:
+        self._terminal = terminal
+        self._started = started
+        self._whole = whole
+        self._is_shown = False
+        self._partial: dict[str, bytes] = {}
+        self._waiting: list[bytes] = []
+        self._lines = 0
+        self._tail: deque[bytes] = deque(maxlen=TAIL)
+        self._dropped = 0
+        self._finished: ToolFinished | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the call has ended."""
+        return self._finished is not None
+
+    def show(self) -> None:
+        """Come to the front: draw what has happened so far, and from now on as it happens."""
+        self._is_shown = True
+        first, *more = safe.lines(self._started.summary) or [""]
+        name = safe.line(self._started.name)
+        draw = self._terminal.style
+        self._terminal.line(f"{draw('●', 'cyan')} {draw(name, 'bold')}  {first}".rstrip())
+        for line in more:
+            self._terminal.line(f"{' ' * (len(name) + 4)}{line}")
+        waiting, self._waiting = self._waiting, []
+        for output in waiting:
+            self._draw_line(output)
+        if self._finished is not None:
+            self._draw_end(self._finished)
+
+    def output(self, chunk: ToolOutput) -> None:
+        """Take in a piece of the call's output. A line is drawn once it is complete; the two streams do not mix."""
+        *complete, rest = (self._partial.get(chunk.stream, b"") + chunk.data).split(b"\n")
+        self._partial[chunk.stream] = rest[-65536:]
+        for line in complete:
+            self._add(line)
+
+    def finish(self, finished: ToolFinished) -> None:
+        """Take in how the call ended."""
+        for rest in self._partial.values():
+            if rest:
+                self._add(rest)
+        self._partial.clear()
+        self._finished = finished
+        if self._is_shown:
+            self._draw_end(finished)
+
+    def _add(self, line: bytes) -> None:
+        if self._is_shown:
+            self._draw_line(line)
+        elif self._whole or len(self._waiting) < HEAD:
+            self._waiting.append(line)
+        else:
+            self._keep(line)
+
+    def _draw_line(self, line: bytes) -> None:
+        if not self._whole and self._lines >= HEAD:
+            self._keep(line)
+            return
+        self._lines += 1
+        self._write(line)
+
+    def _keep(self, line: bytes) -> None:
+        if len(self._tail) == TAIL:
+            self._dropped += 1
+        self._tail.append(line)
+
+    def _write(self, line: bytes) -> None:
+        for text in safe.lines(line) or [""]:
+            room = self._terminal.width - len(EDGE)
+            shown = text if self._whole else self._terminal.fit(text, room)
+            self._terminal.line(self._terminal.style(EDGE + shown, "dim"))
+
+    def _draw_end(self, finished: ToolFinished) -> None:
+        if self._dropped:
+            self._terminal.line(self._terminal.style(f"{EDGE}… {self._dropped:,} more lines", "dim"))
+        for output in self._tail:
+            self._write(output)
+        said = self._lines > 0
+        result = outcome(finished, has_output=said)
+        if not result:
+            return
+        draw = self._terminal.style
+        first, *more = safe.lines(result)
+        style = "red" if finished.is_error else "dim"
+        self._terminal.line(draw(f"  ╰ {first}", style))
+        for line in more[: TAIL - 1]:
+            self._terminal.line(draw(f"    {line}", style))
+
+
+def outcome(finished: ToolFinished, *, has_output: bool) -> str:
+    """How a call ended, in a few words; empty if there is nothing worth a line."""
+    parts = [_result(finished, has_output=has_output)]
+    if finished.seconds >= WORTH_TELLING:
+        parts.append(f"{finished.seconds:.1f} s")
+    return " · ".join(part for part in parts if part)
+
+
+def _result(finished: ToolFinished, *, has_output: bool) -> str:
+    detail = finished.detail
+    if finished.name == "Bash" and has_output:
+        return _bash(detail, is_error=finished.is_error)
+    if finished.is_error:
+        return finished.text.strip() or "failed"
+    match finished.name:
+        case "Read":
+            return _count(finished.text, "line")
+        case "Glob" | "LS" | "Grep":
+            return _count(finished.text, "line")
+        case "Edit" | "MultiEdit" | "Write":
+            return finished.text.strip().split("\n")[0]
+        case _:
+            return ""
+
+
+def _bash(detail: Mapping[str, Any], *, is_error: bool) -> str:
+    code = detail.get("exitCode", detail.get("exit_code"))
+    if detail.get("timedOut") or detail.get("timed_out"):
+        return "timed out"
+    if isinstance(code, int) and code:
+        return f"exit code {code}"
+    return "failed" if is_error else ""
+
+
+def _count(text: str, what: str) -> str:
+    number = len(text.splitlines())
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def denied(event: Denied) -> str:
+    """One line for a call that was not allowed."""
+    return f"{safe.line(event.name)} was not allowed: {safe.line(event.reason)}"

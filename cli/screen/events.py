@@ -1,0 +1,186 @@
+"""What happens during a run, drawn as text while it happens."""
+
+from typing import Protocol, assert_never
+
+from cli.screen import safe
+from cli.screen.blocks import Block, denied
+from cli.screen.terminal import Terminal
+from runtime.events import (
+    AssistantMessage,
+    Denied,
+    Event,
+    Finished,
+    Notice,
+    Partial,
+    Retrying,
+    Started,
+    TextDelta,
+    ToolFinished,
+    ToolOutput,
+    ToolStarted,
+    Usage,
+    UserMessage,
+)
+
+
+class Screen(Protocol):
+    """Whatever draws events: text for people, JSON for programs."""
+
+    def __call__(self, event: Event, /) -> None:
+        """Draw one event, in order, at once."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes: leave the terminal in order."""
+        ...
+
+
+class TextScreen:
+    """Draws the model's answer on `answer` and everything else on `progress`; on a terminal they are one."""
+
+    def __init__(self, answer: Terminal, progress: Terminal, *, verbose: bool = False) -> None:
+        self._answer = answer
+        self._progress = progress
+        self._verbose = verbose
+        self._blocks: dict[str, Block] = {}
+        self._front = ""
+        self._wants_gap = False
+        self._has_text = False
+
+    def __call__(self, event: Event, /) -> None:
+        """Draw one event."""
+        match event:
+            case Started():
+                self._start(event)
+            case TextDelta():
+                self._text(event.text)
+            case ToolStarted() | ToolOutput() | ToolFinished():
+                self._tool(event)
+            case Denied() | Retrying() | Notice():
+                self._remark(*remark(event))
+            case AssistantMessage():
+                self._answered()
+            case Finished():
+                self._finish(event)
+            case Partial() | UserMessage():
+                pass
+            case _:
+                assert_never(event)
+
+    def close(self) -> None:
+        """Take the status line away and end an unfinished line."""
+        self._answer.end_line()
+        self._progress.close()
+
+    def _start(self, event: Started) -> None:
+        if self._verbose:
+            self._remark(f"session {event.session_id[:8]} · {safe.line(event.model)} · {event.permission_mode}", "dim")
+        self._progress.status("thinking")
+
+    def _text(self, text: str) -> None:
+        if not self._has_text:
+            text = text.lstrip("\n")
+            if not text:
+                return
+            self._gap(self._answer)
+            self._has_text = True
+        pieces = text.split("\n")
+        self._answer.write("\n".join("".join(safe.lines(piece)) for piece in pieces))
+
+    def _answered(self) -> None:
+        if self._has_text:
+            self._answer.end_line()
+            self._wants_gap = True
+        self._has_text = False
+
+    def _tool(self, event: ToolStarted | ToolOutput | ToolFinished) -> None:
+        match event:
+            case ToolStarted():
+                self._tool_started(event)
+            case ToolOutput():
+                if event.call_id in self._blocks:
+                    self._blocks[event.call_id].output(event)
+            case ToolFinished():
+                self._tool_finished(event)
+
+    def _tool_started(self, event: ToolStarted) -> None:
+        self._answered()
+        self._blocks[event.call_id] = Block(self._progress, event, whole=self._verbose)
+        self._bring_forward()
+        self._progress.status(safe.line(f"{event.name} {event.summary}".split("\n")[0]))
+
+    def _tool_finished(self, event: ToolFinished) -> None:
+        block = self._blocks.get(event.call_id)
+        if block is None:
+            return
+        block.finish(event)
+        self._bring_forward()
+        if not self._blocks:
+            self._progress.status("thinking")
+
+    def _bring_forward(self) -> None:
+        """Show blocks in the order of their calls: the first unfinished one is live, those after it wait."""
+        for call_id, block in list(self._blocks.items()):
+            if call_id != self._front:
+                self._front = call_id
+                self._gap(self._progress)
+                block.show()
+            if not block.is_finished:
+                return
+            self._wants_gap = True
+            del self._blocks[call_id]
+
+    def _remark(self, text: str, style: str) -> None:
+        self._answered()
+        self._progress.line(self._progress.style(text, style))
+        self._wants_gap = True
+
+    def _gap(self, terminal: Terminal) -> None:
+        if self._wants_gap:
+            terminal.line()
+        self._wants_gap = False
+
+    def _finish(self, event: Finished) -> None:
+        self._answered()
+        self._progress.status()
+        if event.outcome == "failed" and event.error:
+            self._remark(safe.line(event.error), "red")
+        self._gap(self._progress)
+        self._progress.line(self._progress.style(summary(event), "dim"))
+
+
+def remark(event: Denied | Retrying | Notice) -> tuple[str, str]:
+    """One line for what is neither the model's answer nor a tool call, and its style."""
+    match event:
+        case Denied():
+            return denied(event), "yellow"
+        case Retrying():
+            return retrying(event), "yellow"
+        case Notice(text, level):
+            return safe.line(text), "yellow" if level == "warning" else "dim"
+
+
+def retrying(event: Retrying) -> str:
+    """One line for a request that is tried again."""
+    reason = f"answered {event.status}" if event.status is not None else "did not answer"
+    return f"the model's service {reason}: trying again in {event.delay:.0f} s ({event.attempt} of {event.max_retries})"
+
+
+def summary(event: Finished) -> str:
+    """What a run took: turns, time, tokens, money."""
+    turns = f"{event.turns} turn{'' if event.turns == 1 else 's'}"
+    ending = {
+        "success": "done",
+        "max-turns": "stopped at the turn limit",
+        "max-budget": "stopped at the budget",
+        "interrupted": "interrupted",
+        "failed": "failed",
+    }[event.outcome]
+    return f"{ending} · {turns} · {event.seconds:.1f} s · {cost(event.usage)}"
+
+
+def cost(usage: Usage) -> str:
+    """Tokens and money; money is an estimate, and left out where the model's price is unknown."""
+    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    tokens = f"{read:,} tokens in, {usage.output_tokens:,} out"
+    return tokens if usage.dollars is None else f"{tokens} · ${usage.dollars:.4f}"

@@ -1,0 +1,57 @@
+"""What a machine needs before anything can run: found, said, and put there with consent."""
+
+from typing import TYPE_CHECKING
+
+from cli import exits, place
+from cli.ask import Person, has_person
+from cli.place import Place
+from cli.screen import safe
+from cli.screen.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.bootstrap import Missing
+
+
+def ensure(here: Place, terminal: Terminal) -> bool:
+    """Install and start what is missing, after saying so; False if somebody said no.
+
+    On a terminal it asks; YES=1, or nobody to ask, goes ahead. Raises SetupFailed.
+    """
+    from sandbox import bootstrap
+
+    wanted = bootstrap.missing()
+    if not wanted:
+        return True
+    announce(wanted, terminal)
+    if has_person() and not here.environment.yes and not Person(terminal).confirm("install and start that now?"):
+        return False
+    bootstrap.install(wanted, state=here.environment.state, emit=lambda text: _tell(text, terminal))
+    return True
+
+
+def announce(wanted: "Sequence[Missing]", terminal: Terminal) -> None:
+    """Say what is missing and what would be done about it."""
+    terminal.line("This machine still needs something:")
+    for one in wanted:
+        terminal.line(f"  {safe.line(one.line)}")
+    packages = [package for one in wanted for package in one.packages]
+    if packages:
+        terminal.line(f"  to install, as root, from this system's own packages: {' '.join(packages)}")
+
+
+def refuse() -> exits.CliError:
+    """The error for a set-up that somebody declined."""
+    problem = exits.CliError("nothing was installed; `paddock doctor` says what is missing")
+    problem.code = exits.NO_ENGINE
+    return problem
+
+
+def build_base(here: Place, terminal: Terminal) -> None:
+    """Make sure that the base image is on the engine. Raises EngineUnavailable, ImageError."""
+    place.image_for("base", place.connect(), here, terminal)
+
+
+def _tell(text: str, terminal: Terminal) -> None:
+    terminal.line(terminal.style(f"  {safe.line(text)}", "dim"))

@@ -1,0 +1,56 @@
+"""`paddock shell`: a terminal in the sandbox; then the gate."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from cli import options
+
+if TYPE_CHECKING:
+    from cli.signals import Interrupts
+    from sandbox.engine import Engine
+    from sandbox.sessions import Session
+
+LOGIN = "command -v bash >/dev/null && exec bash -l; exec sh -l"
+
+
+def shell(
+    directory: options.Directory = None,
+    apply: options.Apply = None,
+    image: options.ImageName = "base",
+) -> int:
+    """Open a shell in a container on a copy of the checkout, then ask what to keep.
+
+    What runs there draws on your terminal as it likes; the files it changes still wait at the gate.
+    """
+    from cli import exits, gate, place
+    from cli.ask import has_person
+    from cli.case import freeze
+    from cli.exec import open_session
+    from cli.signals import run_async
+    from cli.truth import sentence
+
+    if not has_person():
+        raise exits.Misuse("`paddock shell` needs a terminal: `paddock exec -- CMD` runs a command without one")
+    here = place.place()
+    out = place.stdout()
+    engine, session = open_session("shell", "shell", here, directory, image, out)
+    out.line(out.style(f"session {session.id[:8]} · a copy: nothing reaches the checkout before you say so", "dim"))
+    policy = gate.Policy(apply or "ask", is_explicit=apply is not None, can_ask=True)
+    try:
+        run_async(functools.partial(_drive, session, engine))
+        settled = gate.settle(session, policy, out)
+        code = exits.DONE
+    except (KeyboardInterrupt, exits.Terminated) as ending:
+        code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
+        settled = gate.Settled(gate.pending(freeze(session)))
+    out.line(out.style(sentence(settled.truth), "bold"))
+    return code or settled.code
+
+
+async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts") -> int:
+    from sandbox.opening import opened
+    from sandbox.terminal import attach
+
+    del interrupts  # keys go to the shell, Ctrl-C too
+    async with opened(session, engine) as sandbox:
+        return await attach(sandbox, ["/bin/sh", "-c", LOGIN])

@@ -1,0 +1,104 @@
+"""Sessions on disk, as the commands that list and remove them see them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.errors import SandboxError, SessionBusy, StateError
+from sandbox.sessions import Meta, Session
+
+if TYPE_CHECKING:
+    from cli.place import Place
+
+State = Literal["running", "pending", "settled", "damaged"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One session: what it is, and what of it still waits. `pending` counts changes; None where nobody can tell."""
+
+    session: Session
+    state: State
+    meta: Meta | None
+    pending: int | None
+    problem: str = ""
+
+
+def look(session: Session) -> Stored:
+    """What a session is now. Never raises: a damaged one is listed with the reason."""
+    from cli.case import freeze
+
+    try:
+        meta = session.meta()
+    except StateError as error:
+        return Stored(session, "damaged", None, None, str(error))
+    if session.is_held():
+        return Stored(session, "running", meta, None)
+    try:
+        pending = len(freeze(session).changes.pending)
+    except (SandboxError, OSError) as error:
+        return Stored(session, "damaged", meta, None, str(error))
+    return Stored(session, "pending" if pending else "settled", meta, pending)
+
+
+def settled(here: "Place", *, days: int) -> Sequence[Session]:
+    """Sessions that hold nothing anyone would miss and are older than so many days."""
+    limit = datetime.now(UTC) - timedelta(days=days)
+    found = [look(session) for session in here.sessions.all()]
+    return [
+        one.session for one in found if one.state == "settled" and one.meta is not None and one.meta.created < limit
+    ]
+
+
+def remove(session: Session) -> bool:
+    """Delete a session's folder; False if a live process holds it."""
+    from sandbox.discard import remove_tree
+
+    try:
+        with session.hold():
+            remove_tree(session.path)
+    except SessionBusy:
+        return False
+    return True
+
+
+def as_json(one: Stored) -> dict[str, object]:
+    """A session for programs."""
+    row: dict[str, object] = {
+        "id": one.session.id,
+        "state": one.state,
+        "pending": one.pending,
+        "path": str(one.session.path),
+    }
+    if one.meta is not None:
+        row |= one.meta.model_dump(
+            mode="json", include={"kind", "title", "checkout", "created", "image", "image_name", "model"}
+        )
+    return row | ({"problem": one.problem} if one.problem else {})
+
+
+def facts(one: Stored) -> Iterator[tuple[str, str]]:
+    """A session for people: names and values."""
+    yield "session", one.session.id
+    if one.meta is not None:
+        yield "kind", one.meta.kind
+        yield "title", one.meta.title
+        yield "checkout", one.meta.checkout
+        yield "started", f"{one.meta.created.astimezone():%Y-%m-%d %H:%M} ({age(one.meta.created)} ago)"
+        yield "image", f"{one.meta.image_name} ({one.meta.image.removeprefix('sha256:')[:12]})"
+        if one.meta.model:
+            yield "model", one.meta.model
+    yield "state", f"{one.pending} pending" if one.state == "pending" else one.state
+    if one.problem:
+        yield "problem", one.problem
+    yield "kept in", str(one.session.path)
+
+
+def age(moment: datetime) -> str:
+    """How long ago, in the one unit that matters."""
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
