@@ -1,0 +1,361 @@
+"""A sandbox for unit tests: the whole contract over a temporary folder, with real processes, and no isolation at all.
+
+It exists so that the agent can be tested without an engine. `tests/contracts` holds it to the same behaviour as the
+real one. Never use it for anything but tests: a command in it is a command on this machine.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import stat
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+import anyio
+import anyio.to_thread
+
+from sandbox.base import Command, Entry, ExecResult, OnOutput, Output, Stream
+from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
+from sandbox.errors import FileError, FileErrorKind, SandboxLost
+
+MARK = "FAKE_SANDBOX_CALL"
+"""An environment variable by which the processes of a call are found again, also after setsid."""
+LINGER = 0.1
+"""Seconds to wait for the rest of the output once the process is gone, as a child may hold the pipe for ever."""
+
+
+@dataclass
+class Capture:
+    """The head and tail of one stream."""
+
+    keep: int
+    head: bytearray = field(default_factory=bytearray)
+    tail: bytearray = field(default_factory=bytearray)
+    omitted: int = 0
+
+    def add(self, data: bytes) -> None:
+        """Take the next chunk."""
+        half = self.keep // 2
+        room = half - len(self.head)
+        self.head += data[:room] if room > 0 else b""
+        self.tail += data[max(room, 0) :]
+        over = len(self.tail) - (self.keep - half)
+        if over > 0:
+            self.omitted += over
+            del self.tail[:over]
+
+    def output(self) -> Output:
+        """What was captured, as the contract says it."""
+        if not self.omitted:
+            return Output(head=bytes(self.head + self.tail))
+        return Output(bytes(self.head), bytes(self.tail), self.omitted)
+
+
+class FakeSandbox:
+    """A folder that plays the workspace. Use it as an async context manager; `folder` is made beside its base copy."""
+
+    def __init__(self, folder: Path, *, blobs: Path | None = None) -> None:
+        self.folder = folder / "workspace"
+        self.home = folder / "home"
+        self.base = folder / "base"
+        self.blobs = blobs
+        self.lost = False
+        self._running: set[str] = set()
+
+    @property
+    def root(self) -> PurePosixPath:
+        """The workspace."""
+        return PurePosixPath(os.path.realpath(self.folder))
+
+    async def __aenter__(self) -> Self:
+        self.folder.mkdir(exist_ok=True)
+        self.home.mkdir(exist_ok=True)
+        shutil.copytree(self.folder, self.base, symlinks=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for call in self._running:
+            kill_call(call)
+
+    def lose(self) -> None:
+        """Be gone from now on, with everything that runs."""
+        self.lost = True
+        for call in self._running:
+            kill_call(call)
+
+    async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
+        """Run one command to its end."""
+        self._check(command.cwd)
+        cwd = os.fsencode(str(command.cwd))
+        if not os.path.isdir(cwd):
+            raise FileError("not-a-directory" if os.path.exists(cwd) else "not-found", str(command.cwd))
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", **command.env}
+        program = shutil.which(command.argv[0], path=env["PATH"])
+        if "/" in command.argv[0]:
+            program = os.path.join(str(command.cwd), command.argv[0])
+            if not os.path.exists(program):
+                program = None
+            elif os.path.isdir(program) or not os.access(program, os.X_OK):
+                return ExecResult(126, Output(), Output(head=f"{command.argv[0]}: permission denied\n".encode()))
+        if program is None:
+            return ExecResult(127, Output(), Output(head=f"{command.argv[0]}: not found\n".encode()))
+        call = uuid.uuid4().hex
+        self._running.add(call)
+        try:
+            result = await run_process(command, {**env, MARK: call}, call, on_output)
+        except BaseException:
+            kill_call(call)
+            raise
+        if self.lost:
+            raise SandboxLost("the sandbox is gone: its workspace is intact, run again")
+        return result
+
+    async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
+        """The content of a regular file."""
+        self._check(path)
+        with file_errors(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISDIR(mode):
+                raise FileError("is-directory", str(path))
+            if not stat.S_ISREG(mode):
+                raise FileError("not-a-file", str(path))
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise FileError("too-large", str(path))
+        return data
+
+    async def write(self, path: PurePosixPath, data: bytes, /) -> None:
+        """Make a file hold exactly this."""
+        self._check(path)
+        with file_errors(path):
+            target = os.path.realpath(path)
+            if os.path.isdir(target):
+                raise FileError("is-directory", str(path))
+            if os.path.exists(target) and not os.path.isfile(target):
+                raise FileError("not-a-file", str(path))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask()
+            partial = f"{target}.{uuid.uuid4().hex}"
+            Path(partial).write_bytes(data)
+            os.chmod(partial, mode)
+            os.rename(partial, target)
+
+    async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
+        """What a directory holds, sorted by name."""
+        self._check(path)
+        with file_errors(path), os.scandir(path) as found:
+            return sorted((entry_of(entry) for entry in found), key=lambda entry: os.fsencode(entry.name))
+
+    async def freeze(self) -> ChangeSet:
+        """What differs from the copy made at the start."""
+        self._check(self.root)
+        before, after = nodes(self.base), nodes(self.folder)
+        changes: list[Change] = []
+        for path in sorted(before.keys() | after.keys()):
+            old, new = before.get(path), after.get(path)
+            if old != new and not is_implied(path, old, new, before if new is None else after):
+                self._keep(self.base, path, old)
+                self._keep(self.folder, path, new)
+                changes.append(Change(path, old, new))
+        return ChangeSet(tuple(changes))
+
+    def _keep(self, tree: Path, path: bytes, node: Node | None) -> None:
+        if self.blobs is not None and isinstance(node, File):
+            with open(os.path.join(os.fsencode(tree), path), "rb") as file:
+                (self.blobs / node.digest).write_bytes(file.read())
+
+    def _check(self, path: PurePosixPath) -> None:
+        if self.lost:
+            raise SandboxLost("the sandbox is gone: its workspace is intact, run again")
+        if not path.is_absolute():
+            raise FileError("outside", str(path), "is not an absolute path")
+
+
+async def run_process(command: Command, env: dict[str, str], call: str, on_output: OnOutput | None) -> ExecResult:
+    """Start the process, follow its output, and end it when its time is over."""
+    started = time.monotonic()
+    report, argv, passed = -1, list(command.argv), ()
+    if command.report:
+        report, end = os.pipe()
+        # Only a shell can place a pipe at exactly descriptor 3 without code between fork and exec.
+        argv = ["bash", "-c", f'exec "$@" 3>&{end} {end}>&-', "bash", *argv]
+        passed = (end,)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=os.fsencode(str(command.cwd)),
+            env=env,
+            stdin=asyncio.subprocess.DEVNULL if command.stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=passed,
+        )
+    finally:
+        for descriptor in passed:
+            os.close(descriptor)
+    captures: dict[Stream, Capture] = {"stdout": Capture(command.keep), "stderr": Capture(command.keep)}
+    try:
+        timed_out = await follow(process, command, captures, on_output, call)
+        reported = await anyio.to_thread.run_sync(os.read, report, 4096) if command.report else b""
+    finally:
+        if report >= 0:
+            os.close(report)
+        process._transport.close()  # type: ignore[attr-defined]  # asyncio leaves pipes open that a child still holds
+    code = process.returncode if process.returncode is not None else -signal.SIGKILL
+    return ExecResult(
+        exit_code=code if code >= 0 else 128 - code,
+        stdout=captures["stdout"].output(),
+        stderr=captures["stderr"].output(),
+        timed_out=timed_out,
+        left_running=len(processes(call)),
+        report=reported,
+        seconds=time.monotonic() - started,
+    )
+
+
+async def follow(
+    process: asyncio.subprocess.Process,
+    command: Command,
+    captures: dict[Stream, Capture],
+    on_output: OnOutput | None,
+    call: str,
+) -> bool:
+    """Read both streams until the process is gone; whether its time ran out."""
+
+    async def read(stream: Stream, reader: asyncio.StreamReader | None) -> None:
+        while reader is not None and (data := await reader.read(1 << 16)):
+            captures[stream].add(data)
+            if on_output is not None:
+                on_output(stream, data)
+
+    async def feed() -> None:
+        if process.stdin is not None:
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(command.stdin or b"")
+                await process.stdin.drain()
+                process.stdin.close()
+
+    timed_out = False
+    async with anyio.create_task_group() as group:
+        readers = anyio.create_task_group()
+        async with readers:
+            readers.start_soon(read, "stdout", process.stdout)
+            readers.start_soon(read, "stderr", process.stderr)
+            group.start_soon(feed)
+            with anyio.move_on_after(command.timeout) as limit:
+                await process.wait()
+            if limit.cancelled_caught:
+                timed_out = True
+                kill_call(call)
+                await process.wait()
+            readers.cancel_scope.deadline = anyio.current_time() + LINGER
+        group.cancel_scope.cancel()
+    return timed_out
+
+
+def processes(call: str) -> list[int]:
+    """The processes of a call that are alive, whatever session they are in."""
+    wanted = f"{MARK}={call}".encode()
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                alive = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                if alive and wanted in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                    found.append(int(name))
+    return found
+
+
+def kill_call(call: str) -> None:
+    """Kill every process of a call, until there is none."""
+    while pids := processes(call):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
+
+
+@contextlib.contextmanager
+def file_errors(path: PurePosixPath) -> Iterator[None]:
+    """Translate what the operating system says."""
+    kinds: dict[type[OSError], FileErrorKind] = {
+        FileNotFoundError: "not-found",
+        IsADirectoryError: "is-directory",
+        NotADirectoryError: "not-a-directory",
+        PermissionError: "denied",
+        FileExistsError: "exists",
+    }
+    try:
+        yield
+    except OSError as error:
+        raise FileError(kinds.get(type(error), "other"), str(path), error.strerror or "") from error
+
+
+def entry_of(entry: os.DirEntry[str]) -> Entry:
+    """A directory entry as the contract says it."""
+    if entry.is_symlink():
+        return Entry(entry.name, "link")
+    if entry.is_dir():
+        return Entry(entry.name, "directory")
+    if entry.is_file():
+        return Entry(entry.name, "file", entry.stat().st_size)
+    return Entry(entry.name, "other")
+
+
+def nodes(tree: Path) -> dict[bytes, Node]:
+    """Every path below a folder, and what it is."""
+    found: dict[bytes, Node] = {}
+    top = os.fsencode(tree)
+    for folder, folders, names in os.walk(top):
+        for name in folders + names:
+            path = os.path.join(folder, name)
+            found[os.path.relpath(path, top)] = node(path)
+    return found
+
+
+def node(path: bytes) -> Node:
+    """What is at a path."""
+    facts = os.lstat(path)
+    if stat.S_ISLNK(facts.st_mode):
+        return Link(os.readlink(path))
+    if stat.S_ISDIR(facts.st_mode):
+        return Directory()
+    with open(path, "rb") as file:
+        data = file.read()
+    return File(hashlib.sha256(data).hexdigest(), len(data), bool(facts.st_mode & 0o100))
+
+
+def is_implied(path: bytes, old: Node | None, new: Node | None, tree: dict[bytes, Node]) -> bool:
+    """Whether a directory that came or went says nothing that the paths below it do not say."""
+    came_or_went = {type(old), type(new)} == {Directory, type(None)}
+    return came_or_went and any(other.startswith(path + b"/") for other in tree)
+
+
+def umask() -> int:
+    """The mask new files get."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+@contextlib.asynccontextmanager
+async def fake_sandbox(folder: Path, files: dict[str, str] | None = None) -> AsyncIterator[FakeSandbox]:
+    """A fake sandbox whose workspace holds these files at the start."""
+    workspace = folder / "workspace"
+    workspace.mkdir(parents=True)
+    for name, text in (files or {}).items():
+        target = workspace / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    async with FakeSandbox(folder) as sandbox:
+        yield sandbox
