@@ -36,9 +36,14 @@ class Stream:
         self._send.close()
         self._receive.close()
 
-    async def open(self, request: Mapping[str, Any]) -> None:
-        """Say what this call is."""
-        await self.send(Kind.OPEN, json.dumps(request, separators=(",", ":")).encode())
+    async def open(self, request: Mapping[str, Any], data: bytes | None = None) -> bytes | None:
+        """Say what this call is. Small `data` goes along; what is returned is left to `send_data`."""
+        frames = [Frame(self._number, Kind.OPEN, json.dumps(request, separators=(",", ":")).encode())]
+        if data is not None and len(data) <= CHUNK // 2:
+            frames += [Frame(self._number, Kind.DATA, b"\x00" + data), Frame(self._number, Kind.END)]
+            data = None
+        await self._channel.send(*frames)
+        return data
 
     async def send(self, kind: Kind, payload: bytes = b"") -> None:
         """Send one frame. Raises SandboxLost."""
@@ -134,14 +139,14 @@ class Channel:
         why = f"{self._why or 'the sandbox ended'}{f' ({last[-1]})' if last else ''}"
         return SandboxLost(f"{why}: the outcome of what was running is unknown; the workspace is kept")
 
-    async def send(self, frame: Frame) -> None:
-        """Send one frame whole. Raises SandboxLost."""
+    async def send(self, *frames: Frame) -> None:
+        """Send frames, whole and in a row. Raises SandboxLost."""
         if self._why is not None:
             raise self.lost()
         try:
             with anyio.CancelScope(shield=True):  # half a frame would be the end of the channel
                 async with self._sending:
-                    await self._attached.send(frame.encode())
+                    await self._attached.send(b"".join(frame.encode() for frame in frames))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise self.lost() from error
 

@@ -113,10 +113,10 @@ class DockerSandbox:
         began = anyio.current_time()
         call = _Running(command, on_output)
         async with container.channel.stream() as stream:
-            await stream.open(self.request(command))
+            rest = await stream.open(self.request(command), command.stdin)
             try:
                 with anyio.move_on_after(command.timeout) as patience:
-                    await call.follow(stream)
+                    await call.follow(stream, rest)
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
                     await self._kill(stream, call, container)
@@ -169,9 +169,9 @@ class DockerSandbox:
         async with container.channel.stream() as stream:
             try:
                 with anyio.fail_after(FILE_SECONDS):
-                    await stream.open(request)
-                    if data is not None:
-                        await stream.send_data(data)
+                    rest = await stream.open(request, data)
+                    if rest is not None:
+                        await stream.send_data(rest)
                     content, done = await _content(stream, most)
             except TimeoutError as error:
                 await stream.send(Kind.KILL)
@@ -205,13 +205,13 @@ class _Running:
         self._collectors = {name: Collector(command.keep) for name in STREAMS.values()}
         self._owed = 0
 
-    async def follow(self, stream: Stream) -> None:
+    async def follow(self, stream: Stream, stdin: bytes | None) -> None:
         """Feed it and listen to it until it is done."""
-        if self.command.stdin is None:
+        if stdin is None:
             await self.drain(stream)
             return
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stream.send_data, self.command.stdin)
+            tasks.start_soon(stream.send_data, stdin)
             await self.drain(stream)
             tasks.cancel_scope.cancel()
 

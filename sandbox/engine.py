@@ -69,10 +69,11 @@ class Engine:
         """
         with _engine_calls():
             raw = self._api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-            try:
-                return socket.socket(fileno=os.dup(raw.fileno()))
-            finally:
-                raw.close()
+            ours = socket.socket(fileno=os.dup(raw.fileno()))
+            inner = getattr(raw, "_sock", raw)  # closing a SocketIO leaves the socket below it open
+            raw.close()
+            inner.close()
+            return ours
 
     def start(self, container: str) -> None:
         """Start a created container. Raises SandboxError with the engine's reason."""

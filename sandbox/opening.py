@@ -1,6 +1,5 @@
 """Opening a sandbox for a session: it starts in the background and ends with the block; the workspace stays."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
@@ -9,13 +8,11 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 
-from images.errors import ImageError
 from images.image import Image
 from sandbox import overlay
 from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.errors import SandboxError
 from sandbox.gate import begin_manifest
 from sandbox.identity import invoking_user
 from sandbox.profile import User
@@ -60,14 +57,26 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
     with session.hold():
         meta = session.meta()
         sandbox = DockerSandbox(session, PurePosixPath(meta.checkout), User(meta.uid, meta.gid))
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_start, sandbox, session, engine, tasks)
             try:
                 yield sandbox
+            except Exception as error:  # noqa: BLE001 - raised again below, as itself and not as a group of one
+                failure = error
             finally:
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await sandbox.close()
+        if failure is not None:
+            raise failure
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup) -> None:
@@ -83,11 +92,8 @@ async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks
             both.start_soon(make)
             both.start_soon(anyio.to_thread.run_sync, begin_manifest, session)
         await sandbox.begin(made[0])
-    except* (SandboxError, ImageError, OSError) as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        sandbox.fail(error if isinstance(error, Exception) else SandboxError(os.strerror(0)))
+    except* Exception as group:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
+        sandbox.fail(_first(group))
     finally:
         if made and not sandbox.is_running:
             await made[0].remove()

@@ -7,7 +7,7 @@ import struct
 import termios
 import time
 
-from sandbox.guest.processes import descendants, signal_quietly, supervise
+from sandbox.guest.processes import descendants, signal_quietly
 from sandbox.guest.rights import GUEST_ID, libc
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, WINDOW, send
 
@@ -35,56 +35,48 @@ class Call:
         self.deadline = None
         self.status = self.supervisor = None
 
-    def start(self, request):
-        """Open the pipes and fork the supervisor. Raises OSError, with nothing left open."""
-        self.status, status = os.pipe2(os.O_CLOEXEC)
-        theirs = {}
+    def start(self, request, crew):
+        """Open the pipes and let the crew go. Raises OSError, with nothing left open."""
+        theirs = []
+        self.status, self.supervisor = crew.status, crew.pid
         try:
             if request.get("terminal"):
                 self.open_terminal(request["terminal"], theirs)
             else:
                 self.open_pipes(request, theirs)
-            self.supervisor = os.fork()
-            if self.supervisor == 0:
-                self.become_supervisor(request, theirs, status)
+            crew.go(request, theirs)
         except OSError:
             for descriptor in [*self.readers, self.status, self.stdin]:
                 if descriptor is not None:
                     os.close(descriptor)
             raise
         finally:
-            for descriptor in [status, *theirs.values()]:
+            for descriptor in set(theirs):
                 os.close(descriptor)
         for descriptor in self.readers:
             self.guest.watch(descriptor, self.on_output)
         self.guest.watch(self.status, self.on_status)
 
-    def become_supervisor(self, request, theirs, status):
-        try:
-            self.guest.forget(keep=[status, *theirs.values()])
-            supervise(request, theirs, status, self.guest.config)
-        finally:
-            os._exit(70)
-
-    def open_pipes(self, request, plumbing):
+    def open_pipes(self, request, theirs):
         if request.get("stdin"):
-            plumbing[0], self.stdin = os.pipe2(os.O_CLOEXEC)
+            reader, self.stdin = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self.stdin, False)
         else:
-            plumbing[0] = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+            reader = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        theirs.append(reader)
         for number in (1, 2, 3) if request.get("report") else (1, 2):
-            reader, plumbing[number] = os.pipe2(os.O_CLOEXEC)
+            reader, writer = os.pipe2(os.O_CLOEXEC)
+            theirs.append(writer)
             self.readers[reader] = number
 
-    def open_terminal(self, size, plumbing):
+    def open_terminal(self, size, theirs):
         """A terminal that belongs to the tool's uid: devpts gives a new one to whoever opens it, by fsuid."""
         libc.setfsuid(self.guest.config["uid"])
         try:
             self.terminal = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
             fcntl.ioctl(self.terminal, TIOCSPTLCK, struct.pack("i", 0))
             number = struct.unpack("I", fcntl.ioctl(self.terminal, TIOCGPTN, b"\0\0\0\0"))[0]
-            name = "/dev/pts/%d" % number
-            plumbing["terminal"] = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            theirs += [os.open("/dev/pts/%d" % number, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)] * 3
         finally:
             libc.setfsuid(GUEST_ID)
         self.resize(size)
@@ -135,19 +127,18 @@ class Call:
         data = os.read(descriptor, 256)
         for line in data.split(b"\n"):
             word, _, number = line.partition(b" ")
-            if word == b"exit":
+            if word in (b"exit", b"alone"):
                 self.exit_code = int(number)
                 self.deadline = time.monotonic() + GRACE
                 self.close_stdin()
             elif word in (b"cwd", b"exec"):
                 self.problem = [word.decode(), int(number)]
-        if not data:
+        if not data or b"alone" in data:
             self.guest.unwatch(descriptor)
             os.close(descriptor)
             self.status = None
-            if self.exit_code is None:
+            if self.exit_code is None:  # the supervisor itself ended first
                 self.exit_code = 128 + signal.SIGKILL
-            if self.deadline is None:
                 self.deadline = time.monotonic() + GRACE
         self.settle()
 

@@ -45,7 +45,7 @@ class Helper:
             self.restart()  # it may be stopped or stuck: ask no more, begin again
         else:
             self.queue += HEADER.pack(len(payload), stream, kind) + payload
-            if kind == DATA:
+            if kind == DATA and len(payload) > CHUNK // 2:  # small writes end before they need credit
                 send(1, stream, CREDIT, struct.pack(">I", len(payload) - 1))
             self.push()
 

@@ -17,6 +17,7 @@ import time
 
 from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
+from sandbox.guest.processes import Crew
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
@@ -30,6 +31,7 @@ class Guest:
         self.on_read = {}
         self.on_write = {}
         self.calls = {}
+        self.crew = None
         self.helper = Helper(self)
 
     def watch(self, descriptor, handler):
@@ -76,6 +78,7 @@ class Guest:
         send_json(1, 0, HELLO, {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()})
         self.frames = Frames()
         self.watch(0, self.on_host)
+        self.prepare()
         while True:
             for descriptor, events in self.poll.poll(self.patience()):
                 reader, writer = self.on_read.get(descriptor), self.on_write.get(descriptor)
@@ -133,7 +136,8 @@ class Guest:
     def begin(self, stream, request):
         call = Call(self, stream, bool(request.get("stdin")))
         try:
-            call.start(request)
+            crew, self.crew = self.crew or Crew(self.forget, self.config), None
+            call.start(request, crew)
         except OSError as problem:  # no process, no descriptor, no terminal to be had
             send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", problem.errno]})
         else:
@@ -145,6 +149,15 @@ class Guest:
             self.unwatch(call.status)
             os.close(call.status)
         send_json(1, call.stream, DONE, done)
+        self.prepare()
+
+    def prepare(self):
+        """Have a crew ready for the next call, while the host thinks."""
+        if self.crew is None:
+            try:
+                self.crew = Crew(self.forget, self.config)
+            except OSError:
+                pass  # no process to be had now: the next call will try again, and say so
 
 
 def find_shell():

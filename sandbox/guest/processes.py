@@ -6,8 +6,11 @@ session stays a descendant of it.
 
 import errno
 import fcntl
+import json
 import os
 import signal
+import socket
+import struct
 import termios
 
 from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, become_tool, prctl
@@ -63,7 +66,55 @@ def signal_quietly(pid, number):
         pass
 
 
-def supervise(request, plumbing, status, config):
+class Crew:
+    """A supervisor and the process that will become the tool, both forked ahead of need: a call then costs one exec.
+
+    `status` is where the supervisor reports, `pid` whom to tell (SIGTERM) that all of the call must die.
+    """
+
+    def __init__(self, forget, config):
+        self.status, status = os.pipe2(os.O_CLOEXEC)
+        self.link, theirs = socket.socketpair()
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                try:
+                    forget(keep=[status, theirs.fileno()])
+                    supervise(theirs, status, config)
+                finally:
+                    os._exit(70)
+        except OSError:
+            os.close(self.status)
+            self.link.close()
+            raise
+        finally:
+            os.close(status)
+            theirs.close()
+
+    def go(self, request, descriptors):
+        """Hand over the work: the request, and the tool's descriptors in order."""
+        text = json.dumps(request).encode()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("%di" % len(descriptors), *descriptors))]
+        with self.link:
+            self.link.sendmsg([struct.pack(">I", len(text))], rights)
+            self.link.sendall(text)
+
+
+def receive_work(link):
+    """The other end of `go`: request and descriptors. Exits quietly if there will never be any."""
+    size = struct.calcsize("i")
+    head, rights, _, _ = link.recvmsg(4, socket.CMSG_SPACE(4 * size), socket.MSG_CMSG_CLOEXEC)
+    if not head:
+        os._exit(0)
+    [(_, _, data)] = rights
+    descriptors = list(struct.unpack("%di" % (len(data) // size), data))
+    text = b""
+    while len(text) < struct.unpack(">I", head)[0]:
+        text += link.recv(1 << 20)
+    return json.loads(text), descriptors
+
+
+def supervise(link, status, config):
     """The life of one call: start its process, report its end, reap and, when told (SIGTERM), kill all it left."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -75,14 +126,15 @@ def supervise(request, plumbing, status, config):
         refuse(status, problem)
     if main == 0:
         try:
-            execute(request, plumbing, config)
+            execute(*receive_work(link), config)
         except BaseException as problem:  # the child must never return into the parent's code
             refuse(status, problem)
-    for descriptor in plumbing.values():
-        os.close(descriptor)
+    link.close()
     killing = False
     while True:
-        left = reap(main, status)
+        exit_code, left = reap(main)
+        if exit_code is not None:  # `alone` spares the guest the wait for this process's own end
+            os.write(status, b"%s %d\n" % (b"exit" if left else b"alone", exit_code))
         if not left:
             os._exit(0)
         if killing:
@@ -92,18 +144,18 @@ def supervise(request, plumbing, status, config):
             killing = True
 
 
-def reap(main, status):
-    """Collect the dead; say it when the main process is among them. False when nobody is left."""
+def reap(main):
+    """Collect the dead: the main process's exit code if it is among them, and whether anybody is left."""
+    exit_code = None
     while True:
         try:
             pid, code = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return False
+            return exit_code, False
         if pid == 0:
-            return True
+            return exit_code, True
         if pid == main:
             exit_code = 128 + os.WTERMSIG(code) if os.WIFSIGNALED(code) else os.WEXITSTATUS(code)
-            os.write(status, b"exit %d\n" % exit_code)
 
 
 def refuse(status, problem):
@@ -118,15 +170,12 @@ class NotADirectoryInside(OSError):
     """The cwd cannot be entered."""
 
 
-def execute(request, plumbing, config):
+def execute(request, descriptors, config):
     """Turn this process into the tool's: descriptors, session, uid, cwd, program."""
     os.setsid()
-    if "terminal" in plumbing:
-        fcntl.ioctl(plumbing["terminal"], termios.TIOCSCTTY, 0)
-        wanted = [plumbing["terminal"]] * 3
-    else:
-        wanted = [plumbing[0], plumbing[1], plumbing[2]] + ([plumbing[3]] if 3 in plumbing else [])
-    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in wanted]
+    if request.get("terminal"):
+        fcntl.ioctl(descriptors[0], termios.TIOCSCTTY, 0)
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in descriptors]
     for number, descriptor in enumerate(moved):
         os.dup2(descriptor, number)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())

@@ -1,0 +1,139 @@
+"""Group II of the attack list: floods, bombs and processes that will not die. The session goes on."""
+
+import resource
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sandbox.base import Command, ExecResult
+from sandbox.docker_sandbox import DockerSandbox
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+
+async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
+    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
+
+
+async def assert_alive(sandbox: DockerSandbox) -> None:
+    began = time.monotonic()
+    assert (await shell(sandbox, "echo alive")).stdout.all == b"alive\n"
+    assert time.monotonic() - began < 5
+
+
+async def test_r02_a_fork_bomb_meets_the_process_limit_and_the_session_goes_on(sandbox: DockerSandbox) -> None:
+    bomb = "import os, time\nwhile True:\n try: os.fork()\n except OSError: time.sleep(0.01)"
+    result = await sandbox.run(Command(["python3", "-c", bomb], sandbox.root, timeout=2))
+    assert result.timed_out
+    await assert_alive(sandbox)
+
+
+async def test_r02_when_no_process_is_left_the_caller_is_told(sandbox: DockerSandbox) -> None:
+    holders = "for i in $(seq 600); do sleep 30 & done 2>/dev/null; echo full; sleep 20"
+    full = anyio.Event()
+
+    def see(stream: str, data: bytes) -> None:
+        if b"full" in data or stream == "stderr":
+            full.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(sandbox.run, Command(["bash", "-c", holders], sandbox.root, timeout=15), see)
+        with anyio.move_on_after(10):
+            await full.wait()
+        result = await sandbox.run(Command(["true"], sandbox.root, timeout=10))
+        tasks.cancel_scope.cancel()
+    assert result.exit_code in (0, 126)
+    assert result.exit_code == 0 or b"process limit reached" in result.stderr.all
+    await assert_alive(sandbox)
+
+
+async def test_r04_scratch_folders_are_bounded(sandbox: DockerSandbox) -> None:
+    result = await shell(sandbox, "df --output=size -k /tmp /home/agent /dev/shm /run | tail -4")
+    assert [int(size) for size in result.stdout.all.split()] == [1048576, 1048576, 262144, 16384]
+
+
+async def test_r04_memory_is_bounded(sandbox: DockerSandbox) -> None:
+    result = await shell(
+        sandbox, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
+    )
+    assert 0 < int(result.stdout.all.split()[0]) <= 4 * 1024**3
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        "yes | head -c 200000000",
+        "head -c 200000000 /dev/zero | tr '\\0' a",
+        "yes | head -c 100000000 >&2; yes | head -c 100000000",
+    ],
+    ids=["lines", "one line", "both streams"],
+)
+async def test_r10_r11_r12_a_flood_of_output_is_bounded_here(sandbox: DockerSandbox, flood: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = await shell(sandbox, flood)
+    assert result.exit_code == 0
+    total = sum(len(output.all) + output.omitted for output in (result.stdout, result.stderr))
+    assert total == 200_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kilobytes
+
+
+async def test_r10_endless_output_ends_with_the_timeout(sandbox: DockerSandbox) -> None:
+    result = await shell(sandbox, "cat /dev/zero", timeout=1)
+    assert result.timed_out
+    await assert_alive(sandbox)
+
+
+async def test_r15_no_setsid_child_outlives_a_timeout(sandbox: DockerSandbox) -> None:
+    script = "setsid nohup sh -c 'while :; do date >> hb; sleep 0.05; done' & sleep 60"
+    assert (await shell(sandbox, script, timeout=1)).timed_out
+    first = await sandbox.read(sandbox.root / "hb")
+    await anyio.sleep(0.5)
+    assert await sandbox.read(sandbox.root / "hb") == first
+
+
+async def test_r16_a_chain_that_forks_into_new_sessions_is_caught(sandbox: DockerSandbox) -> None:
+    chain = """
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+while True:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    open("beat", "a").write("x")
+"""
+    result = await shell(sandbox, f"python3 -c '{chain}' & sleep 60", timeout=1)
+    assert result.timed_out
+    first = await sandbox.read(sandbox.root / "beat")
+    await anyio.sleep(0.5)
+    assert await sandbox.read(sandbox.root / "beat") == first
+    await assert_alive(sandbox)
+
+
+async def test_r19_a_stopped_process_meets_the_deadline_too(sandbox: DockerSandbox) -> None:
+    assert (await shell(sandbox, "kill -STOP $$", timeout=1)).timed_out
+    await assert_alive(sandbox)
+
+
+async def test_r22_a_crash_leaves_no_core_file(sandbox: DockerSandbox) -> None:
+    assert (await shell(sandbox, "ulimit -c unlimited; bash -c 'kill -SEGV $$'; exit 0")).exit_code == 0
+    assert not [entry.name for entry in await sandbox.list(sandbox.root) if "core" in entry.name]
+
+
+async def test_r24_many_calls_leak_nothing(sandbox: DockerSandbox) -> None:
+    await shell(sandbox, "true")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(200):
+        await sandbox.run(Command(["true"], sandbox.root))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    inside = await shell(sandbox, "ls /proc | grep -cE '^[0-9]+$'")
+    assert int(inside.stdout.all) <= 8
+
+
+async def test_r27_orphans_are_reaped(sandbox: DockerSandbox) -> None:
+    await shell(sandbox, "for i in $(seq 300); do (true &) ; done; sleep 0.2")
+    await anyio.sleep(0.3)
+    result = await shell(sandbox, "grep -lE '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l")
+    assert int(result.stdout.all) == 0

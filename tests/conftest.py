@@ -1,0 +1,70 @@
+"""What every test may ask for: a real engine, the base image, a private state folder, a sandbox on a checkout."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from images import catalog
+from images.image import Image
+from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.opening import opened, prepare
+from sandbox.sessions import Session, Sessions
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asyncio is the one loop we run on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The engine. There is no skip: without one the sandbox cannot be tested, and that must be seen."""
+    return Engine.connect()
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> Image:
+    """The base image, built if it is not there (`make test` has built it before)."""
+    return catalog.resolve(catalog.DEFAULT, engine.images, lambda _: None)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state folder of this test alone, outside every checkout."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A small project."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "hello.txt").write_text("hello\n")
+    (folder / "src").mkdir()
+    (folder / "src" / "main.py").write_text("print('hi')\n")
+    return folder
+
+
+@pytest.fixture
+def new_session(state: Path, checkout: Path, image: Image) -> Callable[[], Session]:
+    """Makes a session of the checkout."""
+    return lambda: prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image)
+
+
+@pytest.fixture
+def session(new_session: Callable[[], Session]) -> Session:
+    """One session of the checkout."""
+    return new_session()
+
+
+@pytest.fixture
+async def sandbox(session: Session, engine: Engine) -> AsyncIterator[DockerSandbox]:
+    """A real sandbox, and afterwards the proof that nothing of it is left on the engine."""
+    async with opened(session, engine) as running:
+        yield running
+    left = [one for one in engine.containers() if one.owner.session == session.id]
+    left += [one for one in engine.volumes() if one.owner.session == session.id]
+    assert left == []

@@ -1,0 +1,21 @@
+"""One suite, two sandboxes: the real one and the fake that unit tests use."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.base import Sandbox
+from sandbox.opening import opened
+from tests.fakes import FakeSandbox
+
+
+@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
+async def any_sandbox(request: pytest.FixtureRequest, checkout: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox on the `checkout` fixture."""
+    if request.param == "fake":
+        async with FakeSandbox.opened(checkout) as fake:
+            yield fake
+    else:
+        async with opened(request.getfixturevalue("session"), request.getfixturevalue("engine")) as real:
+            yield real
