@@ -6,7 +6,7 @@ Contents are named by their SHA-256 and lie in the session's blob store (`sandbo
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,3 +115,22 @@ def describe(node: Node | None) -> list[str | int | bool]:
             return ["link", target.hex()]
         case Directory():
             return ["directory"]
+
+
+def described(row: Sequence[object]) -> Node | None:
+    """The node that `describe` gave this row for. Raises ValueError for anything else: rows come from files."""
+    match row:
+        case []:
+            return None
+        case ["file", str(digest), int(size), bool(executable)] if _is_digest(digest) and size >= 0:
+            return File(digest, size, executable)
+        case ["link", str(target)]:
+            return Link(bytes.fromhex(target))
+        case ["directory"]:
+            return Directory()
+        case _:
+            raise ValueError("not the description of a file, a link or a directory")
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")

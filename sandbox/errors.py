@@ -9,6 +9,7 @@
     │   └── SessionNotFound    no such session
     ├── SessionBusy            another process holds this session, or is applying to this checkout
     ├── OutOfSpace             the host's disk is full; nothing was applied
+    ├── ApplyUnfinished        a committed apply could not be finished here; the next command goes on with it
     └── FileError              one file operation inside failed; `kind` says how, and the model is told
 
 A command that exits non-zero is not here: that is a result.
@@ -64,6 +65,10 @@ class SessionBusy(SandboxError):
 
 class OutOfSpace(SandboxError):
     """A write on the host found the disk full."""
+
+
+class ApplyUnfinished(SandboxError):
+    """An apply passed its commit point and then met an error; what is missing is done by the next command."""
 
 
 class FileError(SandboxError):

@@ -5,6 +5,8 @@ $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in th
     transcript.jsonl   the conversation (runtime.transcript)
     blobs/             contents by SHA-256 (sandbox.blobs)
     outputs/           full outputs of tool calls
+    manifest           facts of the checkout's files at the start (sandbox.manifest)
+    approvals.jsonl    who approved what, and what became of it (sandbox.approval)
     upper/ work/       the overlay's own: what the sandbox wrote
     base               a symbolic link to the checkout, under a name every mount option can hold
     lock               held (flock) by the process that runs the session
@@ -70,6 +72,16 @@ class Session:
     def blobs(self) -> Path:
         """Contents by digest."""
         return self.path / "blobs"
+
+    @property
+    def manifest(self) -> Path:
+        """What the checkout looked like when the session began (sandbox.manifest)."""
+        return self.path / "manifest"
+
+    @property
+    def approvals(self) -> Path:
+        """Who approved what, and what became of it (sandbox.approval)."""
+        return self.path / "approvals.jsonl"
 
     @property
     def outputs(self) -> Path:
