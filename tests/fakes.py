@@ -6,6 +6,7 @@ real one. Never use it for anything but tests: a command in it is a command on t
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -95,7 +96,7 @@ class FakeSandbox:
         self._check(command.cwd)
         cwd = os.fsencode(str(command.cwd))
         if not os.path.isdir(cwd):
-            raise FileError("not-a-directory" if os.path.exists(cwd) else "not-found", str(command.cwd))
+            raise FileError("not-a-directory", str(command.cwd))
         env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", **command.env}
         program = shutil.which(command.argv[0], path=env["PATH"])
         if "/" in command.argv[0]:
@@ -122,13 +123,14 @@ class FakeSandbox:
         self._check(path)
         with file_errors(path):
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             mode = os.fstat(descriptor).st_mode
-            if stat.S_ISDIR(mode):
-                raise FileError("is-directory", str(path))
             if not stat.S_ISREG(mode):
-                raise FileError("not-a-file", str(path))
-            data = file.read(limit + 1)
+                raise FileError("is-directory" if stat.S_ISDIR(mode) else "not-a-file", str(path))
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(limit + 1)
+        finally:
+            os.close(descriptor)
         if len(data) > limit:
             raise FileError("too-large", str(path))
         return data
@@ -176,8 +178,12 @@ class FakeSandbox:
     def _check(self, path: PurePosixPath) -> None:
         if self.lost:
             raise SandboxLost("the sandbox is gone: its workspace is intact, run again")
-        if not path.is_absolute():
-            raise FileError("outside", str(path), "is not an absolute path")
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError as error:
+            raise FileError("outside", ascii(str(path)), "is no name a file can have") from error
+        if not path.is_absolute() or "\0" in str(path):
+            raise FileError("outside", ascii(str(path)), "is not an absolute path")
 
 
 async def run_process(command: Command, env: dict[str, str], call: str, on_output: OnOutput | None) -> ExecResult:
@@ -298,7 +304,8 @@ def file_errors(path: PurePosixPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(kinds.get(type(error), "other"), str(path), error.strerror or "") from error
+        kind = "not-found" if error.errno == errno.ELOOP else kinds.get(type(error), "other")
+        raise FileError(kind, str(path), error.strerror or "") from error
 
 
 def entry_of(entry: os.DirEntry[str]) -> Entry:

@@ -179,7 +179,7 @@ def execute(request, descriptors, config):
     for number, descriptor in enumerate(moved):
         os.dup2(descriptor, number)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     become_tool(config["uid"], config["gid"])
     os.umask(0o022)

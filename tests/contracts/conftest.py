@@ -1,5 +1,6 @@
 """One suite, two sandboxes: the real one and the fake that unit tests use."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from tests.fakes import FakeSandbox
 
 
 @pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
-async def any_sandbox(request: pytest.FixtureRequest, checkout: Path) -> AsyncIterator[Sandbox]:
+async def any_sandbox(request: pytest.FixtureRequest, checkout: Path, tmp_path: Path) -> AsyncIterator[Sandbox]:
     """A sandbox on the `checkout` fixture."""
     if request.param == "fake":
-        async with FakeSandbox.opened(checkout) as fake:
+        shutil.copytree(checkout, tmp_path / "fake" / "workspace")
+        async with FakeSandbox(tmp_path / "fake") as fake:
             yield fake
     else:
         async with opened(request.getfixturevalue("session"), request.getfixturevalue("engine")) as real:
