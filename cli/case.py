@@ -69,7 +69,15 @@ def relative(path: str, checkout: Path) -> str:
 def apply(case: Case, changes: Sequence[Change], by: str) -> "Applied | Conflicts":
     """Write approved changes to the checkout: all of them, or none and the reasons. Records the approval first."""
     from sandbox import apply as gate
+    from sandbox.blobs import Blobs
+    from sandbox.gate import manifest_of
     from sandbox.sessions import now
 
-    approval = gate.Approval(case.changes.id, tuple(changes), by, now())
-    return gate.apply(approval, session=case.session, checkout=case.checkout)
+    return gate.apply(
+        gate.Approval(case.changes.id, tuple(changes), by, now()),
+        checkout=case.checkout,
+        blobs=Blobs(case.session.blobs),
+        session=case.session,
+        manifest=manifest_of(case.session),
+        change_set=case.changes,
+    )

@@ -83,7 +83,7 @@ class Conversation:
         async with anyio.create_task_group() as group:
             group.start_soon(keys.watch)
             with interrupts.ending(agent.interrupt):
-                finished = await agent.run(text, self._output.screen)
+                finished = await agent.run(text, self._output.guarded(agent.interrupt))
             group.cancel_scope.cancel()
         self._input.typed_ahead = keys.typed
         self._output.close()

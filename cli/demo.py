@@ -33,7 +33,8 @@ def demo() -> int:
     from cli.screen.output import Output
 
     here = place.place()
-    output = Output.of(Order())
+    script = None if here.environment.has_key else _file("demo.yaml")
+    output = Output.of(Order(script=script))
     out = output.answer
     for line in TITLE.split("\n"):
         out.line(out.style(line, "bold"))
@@ -42,7 +43,7 @@ def demo() -> int:
         raise setup.refuse()
     setup.build_base(here, out)
     project = copy_sample()
-    order = Order(directory=project, script=None if here.environment.has_key else _file("demo.yaml"))
+    order = Order(directory=project, script=script)
     _heading(output, 1, "A sample project with a failing test")
     out.line(f"  {project}")
     _show_tests(output, project, "here on the host, before")

@@ -41,6 +41,7 @@ def code_of(error: Exception) -> int | None:
     """The exit code of an error whose text is meant for people; None for one that is a bug of ours."""
     from images.errors import ImageError
     from runtime.errors import ModelError
+    from runtime.script import ScriptError
     from sandbox.errors import CheckoutRefused, EngineUnavailable, SandboxError, SessionNotFound
 
     match error:
@@ -50,7 +51,7 @@ def code_of(error: Exception) -> int | None:
             return NO_ENGINE
         case ImageError():
             return NO_IMAGE
-        case CheckoutRefused() | SessionNotFound():
+        case CheckoutRefused() | SessionNotFound() | ScriptError():
             return USAGE
         case SandboxError() | ModelError():
             return FAILED

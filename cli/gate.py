@@ -13,8 +13,6 @@ from cli.truth import Applied, Pending, Truth, Unchanged
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
-    from sandbox.apply import Conflicts
-
     from sandbox.sessions import Session
 
 MANY_DELETIONS = 50
@@ -71,17 +69,17 @@ def review(case: Case, changes: Sequence[Change], terminal: Terminal) -> Settled
 
 def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal) -> Settled:
     """Apply what was approved; a conflict writes nothing and is shown."""
+    from cli.screen.changes import show_applied, show_conflicts
     from sandbox.apply import Applied as Done
-
-    from cli.screen.changes import show_conflicts
 
     result = apply(case, approved, getpass.getuser())
     if not isinstance(result, Done):
         show_conflicts(case, result, terminal)
-        return Settled(Pending(len(case.changes.pending), case.session.id, _number(result)), exits.CONFLICT)
-    done = {change.path for change in approved}
+        return Settled(Pending(len(case.changes.pending), case.session.id, len(result.conflicts)), exits.CONFLICT)
+    show_applied(result, terminal)
+    done = set(result.paths)
     left = sum(change.path not in done for change in case.changes.pending)
-    return Settled(Applied(len(approved), case.session.id, left))
+    return Settled(Applied(len(done), case.session.id, left), exits.CONFLICT if result.kept else exits.DONE)
 
 
 def pending(case: Case) -> Truth:
@@ -100,7 +98,3 @@ def apply_all(case: Case, terminal: Terminal) -> Settled:
         )
         return Settled(pending(case), exits.NOBODY_TO_ASK)
     return carry_out(case, case.changes.pending, terminal)
-
-
-def _number(conflicts: "Conflicts") -> int:
-    return len(conflicts.conflicts)

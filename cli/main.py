@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_version()
     from cli import exits, signals
 
-    signals.open_missing_streams()
+    signals.prepare_streams()
     try:
         with signals.termination_raises():
             return _run(arguments)

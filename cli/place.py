@@ -37,24 +37,27 @@ def checkout(directory: Path | None) -> Path:
     from sandbox.checkout import checked
 
     real = checked(directory or Path(os.getcwd()))
-    recover(real)
+    recover(real, place().sessions)
     return real
 
 
-def recover(folder: Path) -> None:
+def recover(folder: Path, sessions: "Sessions") -> None:
     """Finish or undo an apply that was killed half-way, and say so."""
-    from sandbox import apply
+    from sandbox.recovery import recover as finish
 
-    done = apply.recover(folder)
+    done = finish(folder, sessions=sessions)
     if done is not None:
-        stderr().line(f"paddock: {done}")
+        what = (
+            f"finished: applied {len(done.paths)} files" if done.outcome == "applied" else "undone: nothing was applied"
+        )
+        stderr().line(f"paddock: an apply that was cut short has been {what} (session {done.session[:8]})")
 
 
 def recover_of(session: "Session") -> None:
     """The same for a session's own checkout, if that is still there."""
     folder = Path(session.meta().checkout)
     if folder.is_dir():
-        recover(folder)
+        recover(folder, place().sessions)
 
 
 def stdout() -> Terminal:

@@ -4,7 +4,9 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cli import options
 
@@ -47,27 +49,35 @@ def status(
 
 
 def diff(
-    target: options.SessionAndPaths = None, directory: options.Directory = None, as_json: options.Json = False
+    target: options.SessionAndPaths = None,
+    directory: options.Directory = None,
+    as_json: options.Json = False,
+    patch: Annotated[
+        bool, typer.Option("--patch", help="The bare patch, for `git apply`; what a pipe gets anyway.")
+    ] = False,
 ) -> None:
     """Print the pending changes as a patch: coloured and escaped on a terminal, fit for `git apply` in a pipe.
 
     Ignored paths are left out unless they are named.
     """
-    from sandbox.diff import unified
-
-    from cli import place
+    from cli import exits, place
     from cli.case import chosen
     from cli.screen.changes import rows, show_diff
     from sandbox.blobs import Blobs
+    from sandbox.diff import unified
 
     wanted = find(target, directory)
     case = _case(wanted)
     changes = chosen(case, wanted.paths)
     blobs = Blobs(case.session.blobs)
     out = place.stdout()
+    if patch and out.is_terminal:
+        raise exits.Misuse(
+            "a bare patch holds bytes that no terminal should get: `paddock diff --patch > changes.patch`"
+        )
     if as_json:
-        patch = unified(changes, blobs).decode("utf-8", "surrogateescape")
-        out.line(json.dumps({**_identity(case), **rows(case, changes), "patch": patch}, indent=1))
+        text = unified(changes, blobs).decode("utf-8", "surrogateescape")
+        out.line(json.dumps({**_identity(case), **rows(case, changes), "patch": text}, indent=1))
     elif out.is_terminal:
         for change in changes:
             show_diff(change, blobs, out)

@@ -96,8 +96,12 @@ async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Inte
         opened(setup.session, setup.engine) as sandbox,
         agent_in(setup, sandbox, setup.order.mode) as agent,
     ):
+        emit = output.guarded(agent.interrupt)
         with interrupts.ending(agent.interrupt):
-            return await agent.run(prompt, output.screen)
+            finished = await agent.run(prompt, emit)
+    if emit.is_closed:
+        raise BrokenPipeError
+    return finished
 
 
 def _settle(setup: "Setup", finished: "Finished", output: "Output") -> "Settled":

@@ -1,6 +1,7 @@
 """Signals: SIGTERM ends a command in order, Ctrl-C first interrupts the work and only then the program."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -103,8 +104,11 @@ def abandon_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def open_missing_streams() -> None:
-    """Started with a closed stdin, stdout or stderr (`>&-`), say nothing to nobody instead of failing."""
+def prepare_streams() -> None:
+    """Make the standard streams fit for anything: a closed one (`>&-`) is silent, any character can be written."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we live
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

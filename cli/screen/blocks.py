@@ -1,17 +1,15 @@
 """Tool calls as short blocks: what was called, the start and the end of what it said, how it ended."""
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from cli.screen import safe
+from cli.screen import outcomes, safe
 from cli.screen.terminal import Terminal
 from runtime.events import Denied, ToolFinished, ToolOutput, ToolStarted
 
 HEAD: Final = 6  # lines of output shown as they come
 TAIL: Final = 6  # lines shown once the call has ended
 EDGE: Final = "  │ "
-WORTH_TELLING: Final = 0.1  # seconds; below that a call was instant
 
 
 class Block:
@@ -25,7 +23,7 @@ class Block:
         self._partial: dict[str, bytes] = {}
         self._waiting: list[bytes] = []
         self._lines = 0
-        self._tail: deque[bytes] = deque(maxlen=TAIL)
+        self._tail: deque[bytes] = deque(maxlen=TAIL + 1)
         self._dropped = 0
         self._finished: ToolFinished | None = None
 
@@ -82,7 +80,7 @@ class Block:
         self._write(line)
 
     def _keep(self, line: bytes) -> None:
-        if len(self._tail) == TAIL:
+        if len(self._tail) == TAIL + 1:
             self._dropped += 1
         self._tail.append(line)
 
@@ -93,59 +91,24 @@ class Block:
             self._terminal.line(self._terminal.style(EDGE + shown, "dim"))
 
     def _draw_end(self, finished: ToolFinished) -> None:
-        if self._dropped:
+        if self._dropped:  # one more goes: a single line would be shown in place of saying so
+            self._tail.popleft()
+            self._dropped += 1
             self._terminal.line(self._terminal.style(f"{EDGE}… {self._dropped:,} more lines", "dim"))
         for output in self._tail:
             self._write(output)
-        said = self._lines > 0
-        result = outcome(finished, has_output=said)
+        draw = self._terminal.style
+        for text, style in outcomes.body(finished):
+            shown = self._terminal.fit("".join(safe.lines(text)), self._terminal.width - len(EDGE))
+            self._terminal.line(draw(EDGE, "dim") + draw(shown, *([style] if style else [])))
+        result = outcomes.ending(finished)
         if not result:
             return
-        draw = self._terminal.style
         first, *more = safe.lines(result)
         style = "red" if finished.is_error else "dim"
         self._terminal.line(draw(f"  ╰ {first}", style))
         for line in more[: TAIL - 1]:
             self._terminal.line(draw(f"    {line}", style))
-
-
-def outcome(finished: ToolFinished, *, has_output: bool) -> str:
-    """How a call ended, in a few words; empty if there is nothing worth a line."""
-    parts = [_result(finished, has_output=has_output)]
-    if finished.seconds >= WORTH_TELLING:
-        parts.append(f"{finished.seconds:.1f} s")
-    return " · ".join(part for part in parts if part)
-
-
-def _result(finished: ToolFinished, *, has_output: bool) -> str:
-    detail = finished.detail
-    if finished.name == "Bash" and has_output:
-        return _bash(detail, is_error=finished.is_error)
-    if finished.is_error:
-        return finished.text.strip() or "failed"
-    match finished.name:
-        case "Read":
-            return _count(finished.text, "line")
-        case "Glob" | "LS" | "Grep":
-            return _count(finished.text, "line")
-        case "Edit" | "MultiEdit" | "Write":
-            return finished.text.strip().split("\n")[0]
-        case _:
-            return ""
-
-
-def _bash(detail: Mapping[str, Any], *, is_error: bool) -> str:
-    code = detail.get("exitCode", detail.get("exit_code"))
-    if detail.get("timedOut") or detail.get("timed_out"):
-        return "timed out"
-    if isinstance(code, int) and code:
-        return f"exit code {code}"
-    return "failed" if is_error else ""
-
-
-def _count(text: str, what: str) -> str:
-    number = len(text.splitlines())
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def denied(event: Denied) -> str:

@@ -9,9 +9,8 @@ from cli.screen.terminal import Terminal
 from sandbox.changes import Change, Directory, Link, Refused
 
 if TYPE_CHECKING:
-    from sandbox.apply import Conflicts
-
     from cli.case import Case
+    from sandbox.apply import Applied, Conflicts
     from sandbox.blobs import Blobs
 
 LETTERS: Final = {"added": "A", "modified": "M", "deleted": "D", "mode": "X", "type": "T"}
@@ -103,6 +102,16 @@ def show_conflicts(case: "Case", conflicts: "Conflicts", terminal: Terminal) -> 
     terminal.line(f"  paddock apply {short} PATH…        apply the other files alone")
     terminal.line(f"  paddock diff {short} PATH…         see what was meant, and merge it by hand")
     terminal.line(f'  paddock run -r {short} "…"         have it done again on what is there now')
+
+
+def show_applied(applied: "Applied", terminal: Terminal) -> None:
+    """What is worth saying after an apply: files the user saved in that very moment, and side effects."""
+    for conflict in applied.kept:
+        terminal.line(
+            f"  {safe.path(conflict.path)}  {terminal.style('yours was kept: ' + safe.line(conflict.reason), 'yellow')}"
+        )
+    for note in applied.notes:
+        terminal.line(terminal.style(f"  {safe.line(note)}", "dim"))
 
 
 def rows(case: "Case", changes: Sequence[Change] | None = None) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What happens during a run, drawn as text while it happens."""
 
-from typing import Protocol, assert_never
+from dataclasses import replace
+from typing import Final, Protocol, assert_never
 
 from cli.screen import safe
 from cli.screen.blocks import Block, denied
+from cli.screen.prose import Prose
 from cli.screen.terminal import Terminal
 from runtime.events import (
     AssistantMessage,
@@ -22,6 +24,8 @@ from runtime.events import (
     UserMessage,
 )
 
+WIDEST: Final = 100  # columns of prose; longer lines are hard to read
+
 
 class Screen(Protocol):
     """Whatever draws events: text for people, JSON for programs."""
@@ -38,14 +42,17 @@ class Screen(Protocol):
 class TextScreen:
     """Draws the model's answer on `answer` and everything else on `progress`; on a terminal they are one."""
 
-    def __init__(self, answer: Terminal, progress: Terminal, *, verbose: bool = False) -> None:
+    def __init__(self, answer: Terminal, progress: Terminal, *, verbose: bool = False, is_priced: bool = True) -> None:
+        self._is_priced = is_priced
         self._answer = answer
         self._progress = progress
         self._verbose = verbose
         self._blocks: dict[str, Block] = {}
         self._front = ""
         self._wants_gap = False
-        self._has_text = False
+        self._after_block = False
+        self._prose: Prose | None = None
+        self._root = ""
 
     def __call__(self, event: Event, /) -> None:
         """Draw one event."""
@@ -73,25 +80,28 @@ class TextScreen:
         self._progress.close()
 
     def _start(self, event: Started) -> None:
+        self._root = f"{event.cwd}/"
         if self._verbose:
             self._remark(f"session {event.session_id[:8]} · {safe.line(event.model)} · {event.permission_mode}", "dim")
         self._progress.status("thinking")
 
     def _text(self, text: str) -> None:
-        if not self._has_text:
+        if self._prose is None:
             text = text.lstrip("\n")
             if not text:
                 return
-            self._gap(self._answer)
-            self._has_text = True
-        pieces = text.split("\n")
-        self._answer.write("\n".join("".join(safe.lines(piece)) for piece in pieces))
+            self._gap(self._answer, after_block=True)
+            self._prose = Prose(min(self._answer.width - 1, WIDEST) if self._answer.is_terminal else 0)
+        shown = "\n".join("".join(safe.lines(piece)) for piece in text.split("\n"))
+        self._answer.write(self._prose.add(shown))
 
     def _answered(self) -> None:
-        if self._has_text:
+        """The model's text is over, for now."""
+        if self._prose is not None:
+            self._answer.write(self._prose.end())
             self._answer.end_line()
             self._wants_gap = True
-        self._has_text = False
+            self._prose = None
 
     def _tool(self, event: ToolStarted | ToolOutput | ToolFinished) -> None:
         match event:
@@ -105,6 +115,8 @@ class TextScreen:
 
     def _tool_started(self, event: ToolStarted) -> None:
         self._answered()
+        if event.name != "Bash":  # a command is shown as it is; a path may be shown as people know it
+            event = replace(event, summary=event.summary.replace(self._root, ""))
         self._blocks[event.call_id] = Block(self._progress, event, whole=self._verbose)
         self._bring_forward()
         self._progress.status(safe.line(f"{event.name} {event.summary}".split("\n")[0]))
@@ -127,7 +139,7 @@ class TextScreen:
                 block.show()
             if not block.is_finished:
                 return
-            self._wants_gap = True
+            self._after_block = True
             del self._blocks[call_id]
 
     def _remark(self, text: str, style: str) -> None:
@@ -135,18 +147,19 @@ class TextScreen:
         self._progress.line(self._progress.style(text, style))
         self._wants_gap = True
 
-    def _gap(self, terminal: Terminal) -> None:
-        if self._wants_gap:
+    def _gap(self, terminal: Terminal, *, after_block: bool = False) -> None:
+        """An empty line between text and calls; calls stand close together."""
+        if self._wants_gap or (after_block and self._after_block):
             terminal.line()
-        self._wants_gap = False
+        self._wants_gap = self._after_block = False
 
     def _finish(self, event: Finished) -> None:
         self._answered()
         self._progress.status()
         if event.outcome == "failed" and event.error:
             self._remark(safe.line(event.error), "red")
-        self._gap(self._progress)
-        self._progress.line(self._progress.style(summary(event), "dim"))
+        self._gap(self._progress, after_block=True)
+        self._progress.line(self._progress.style(summary(event, is_priced=self._is_priced), "dim"))
 
 
 def remark(event: Denied | Retrying | Notice) -> tuple[str, str]:
@@ -162,12 +175,12 @@ def remark(event: Denied | Retrying | Notice) -> tuple[str, str]:
 
 def retrying(event: Retrying) -> str:
     """One line for a request that is tried again."""
-    reason = f"answered {event.status}" if event.status is not None else "did not answer"
-    return f"the model's service {reason}: trying again in {event.delay:.0f} s ({event.attempt} of {event.max_retries})"
+    reason = f"the model's service answered {event.status}" if event.status is not None else safe.line(event.error)
+    return f"{reason}: trying again in {event.delay:.0f} s ({event.attempt} of {event.max_retries})"
 
 
-def summary(event: Finished) -> str:
-    """What a run took: turns, time, tokens, money."""
+def summary(event: Finished, *, is_priced: bool = True) -> str:
+    """What a run took: turns, time, tokens, money; a rehearsal costs nothing."""
     turns = f"{event.turns} turn{'' if event.turns == 1 else 's'}"
     ending = {
         "success": "done",
@@ -176,7 +189,8 @@ def summary(event: Finished) -> str:
         "interrupted": "interrupted",
         "failed": "failed",
     }[event.outcome]
-    return f"{ending} · {turns} · {event.seconds:.1f} s · {cost(event.usage)}"
+    took = f"{ending} · {turns} · {event.seconds:.1f} s"
+    return f"{took} · {cost(event.usage)}" if is_priced else took
 
 
 def cost(usage: Usage) -> str:

@@ -1,6 +1,7 @@
 """Where a run's output goes: one terminal for people; answer and progress apart in a pipe; JSON for programs."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from cli.truth import Truth, Unchanged, as_json, sentence
 if TYPE_CHECKING:
     from cli.agent import Setup
     from cli.order import Order
+    from runtime.events import Event
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,18 @@ class Output:
         match order.output:
             case "text":
                 progress = answer if answer.is_terminal else place.stderr()
-                return cls(answer, progress, TextScreen(answer, progress, verbose=order.verbose))
+                return cls(
+                    answer,
+                    progress,
+                    TextScreen(answer, progress, verbose=order.verbose, is_priced=order.script is None),
+                )
             case "json" | "stream-json" as shape:
                 screen = JsonScreen(answer.write, partial=order.partial, only_result=shape == "json")
                 return cls(answer, place.stderr(), screen)
+
+    def guarded(self, interrupt: Callable[[], None]) -> "Guarded":
+        """The screen, as what an agent may call: when our reader has gone, `interrupt` is called and nothing raised."""
+        return Guarded(self.screen, interrupt)
 
     def head(self, setup: "Setup") -> None:
         """Say what works where, before anything happens."""
@@ -69,3 +79,22 @@ class Output:
 def _short(path: str, home: os.PathLike[str]) -> str:
     prefix = f"{os.fspath(home)}/"
     return f"~/{path[len(prefix) :]}" if path.startswith(prefix) and len(prefix) > 2 else path
+
+
+class Guarded:
+    """Draws events until nobody reads them any more. `is_closed`: our reader went away."""
+
+    def __init__(self, screen: Screen, interrupt: Callable[[], None]) -> None:
+        self.is_closed = False
+        self._screen = screen
+        self._interrupt = interrupt
+
+    def __call__(self, event: "Event", /) -> None:
+        """Draw one event; never raises for a stream that is gone."""
+        if self.is_closed:
+            return
+        try:
+            self._screen(event)
+        except OSError:
+            self.is_closed = True
+            self._interrupt()

@@ -1,0 +1,93 @@
+"""What a finished tool call comes to, in a few lines: decided here, drawn in `blocks`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from runtime.events import ToolFinished
+
+WORTH_TELLING: Final = 0.1  # seconds; below that a call was instant
+PATCH_LINES: Final = 12
+TODO_SIGNS: Final = {"completed": "x", "in_progress": ">", "pending": " "}
+
+Line = tuple[str, str]
+"""Text that is not yet safe to show, and its style."""
+
+
+def body(finished: ToolFinished) -> Sequence[Line]:
+    """Lines to show below a call that did something worth seeing: an edit's patch, the list of things to do."""
+    if finished.is_error:
+        return ()
+    match finished.name:
+        case "Edit" | "MultiEdit" | "Write":
+            lines = list(_patch(finished.detail.get("structuredPatch")))
+            more = len(lines) - PATCH_LINES
+            return [*lines[:PATCH_LINES], (f"… {more:,} more lines", "dim")] if more > 1 else lines
+        case "TodoWrite":
+            return list(_todos(finished.detail.get("newTodos")))
+        case _:
+            return ()
+
+
+def ending(finished: ToolFinished) -> str:
+    """How a call ended, in a few words; empty if there is nothing worth a line."""
+    seconds = f"{finished.seconds:.1f} s" if finished.seconds >= WORTH_TELLING else ""
+    return " · ".join(part for part in (_result(finished), seconds) if part)
+
+
+def _result(finished: ToolFinished) -> str:
+    detail = finished.detail
+    match finished.name:
+        case "Bash" if detail:
+            return _bash(detail)
+        case _ if finished.is_error:
+            return finished.text.strip() or "failed"
+        case "Read":
+            return _count(_number(detail, "file", "numLines"), "line")
+        case "Glob" | "Grep" if _number(detail, "numFiles"):
+            return _count(_number(detail, "numFiles"), "file")
+        case "Grep":
+            return _count(_number(detail, "numLines"), "line")
+        case "LS":
+            names = detail.get("names")
+            return _count(len(names) if isinstance(names, Sequence) else 0, "name")
+        case "Write" if detail.get("type") == "create":
+            return _count(len(str(detail.get("content", "")).splitlines()), "line")
+        case _:
+            return ""
+
+
+def _bash(detail: Mapping[str, Any]) -> str:
+    after = detail.get("timedOutAfterMs")
+    if isinstance(after, int | float):
+        return f"timed out after {after / 1000:g} s"
+    code = detail.get("exitCode")
+    meaning = detail.get("returnCodeInterpretation")
+    if not isinstance(code, int) or code == 0:
+        return ""
+    return f"exit code {code}" + (f" ({meaning})" if meaning else "")
+
+
+def _patch(hunks: object) -> Iterator[Line]:
+    for hunk in hunks if isinstance(hunks, Sequence) else ():
+        for line in hunk.get("lines", ()) if isinstance(hunk, Mapping) else ():
+            text = str(line)
+            if text[:1] in "+-":
+                yield text, "green" if text.startswith("+") else "red"
+
+
+def _todos(todos: object) -> Iterator[Line]:
+    for todo in todos if isinstance(todos, Sequence) else ():
+        if isinstance(todo, Mapping):
+            status = str(todo.get("status"))
+            yield f"[{TODO_SIGNS.get(status, '?')}] {todo.get('content')}", "dim" if status == "completed" else ""
+
+
+def _number(detail: Mapping[str, Any], *names: str) -> int:
+    value: object = detail
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int) else 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
