@@ -139,8 +139,9 @@ class Model:
             options["base_url"] = choice.base_url
             if is_local(choice.base_url):
                 # A proxy of the environment cannot reach this machine, and plain HTTP needs no certificates.
+                direct = dict.fromkeys(("http://", "https://", "all://"))
                 options["http_client"] = sdk.DefaultAsyncHttpxClient(
-                    trust_env=False, mounts={"all://": None}, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                    trust_env=False, mounts=direct, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 )
         client: AsyncAnthropic
         match choice.provider:

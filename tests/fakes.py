@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from sandbox.base import Command, Entry, ExecResult, OnOutput, Output, Stream
@@ -120,6 +121,7 @@ class FakeSandbox:
 
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
         """The content of a regular file."""
+        await anyio.lowlevel.checkpoint()
         self._check(path)
         with file_errors(path):
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -137,6 +139,7 @@ class FakeSandbox:
 
     async def write(self, path: PurePosixPath, data: bytes, /) -> None:
         """Make a file hold exactly this."""
+        await anyio.lowlevel.checkpoint()
         self._check(path)
         with file_errors(path):
             target = os.path.realpath(path)
@@ -153,6 +156,7 @@ class FakeSandbox:
 
     async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
         """What a directory holds, sorted by name."""
+        await anyio.lowlevel.checkpoint()
         self._check(path)
         with file_errors(path), os.scandir(path) as found:
             return sorted((entry_of(entry) for entry in found), key=lambda entry: os.fsencode(entry.name))

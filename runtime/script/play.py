@@ -36,7 +36,7 @@ def cue(script: Script, request: Mapping[str, Any], *, cwd: str) -> Cue:
     turn = script.turns[number]
     if turn.expect is not None:
         results = last_results(messages)
-        if not re.search(filled(turn.expect, {"cwd": re.escape(cwd)}), results):
+        if not re.search(filled(turn.expect, {"cwd": re.escape(cwd)}), results, re.MULTILINE):
             shown = results if len(results) <= 500 else f"{results[:250]} … {results[-250:]}"
             raise Unexpected(
                 f"turn {number + 1} of the script expects /{turn.expect}/ in the last result, not: {shown}"
