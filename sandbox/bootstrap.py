@@ -68,10 +68,7 @@ class Missing:
 def missing(machine: Machine | None = None) -> Sequence[Missing]:
     """What sessions need and this machine lacks; empty when all is there. Takes a millisecond, changes nothing."""
     machine = machine or Machine()
-    found = list(_missing_engine(machine))
-    if not machine.program("mmdebstrap"):
-        found.append(Missing("builder", "mmdebstrap is not installed: it builds the base image", ("mmdebstrap",)))
-    return found
+    return [*_missing_engine(machine), *_missing_builder(machine)]
 
 
 def install(wanted: Sequence[Missing], *, state: Path, emit: Emit, machine: Machine | None = None) -> None:
@@ -103,6 +100,15 @@ def _missing_engine(machine: Machine) -> Iterator[Missing]:
         case "no":
             packages = () if machine.program("iptables") else ("iptables",)
             yield Missing("engine", f"the Docker engine does not answer at {machine.socket}", packages)
+
+
+def _missing_builder(machine: Machine) -> Iterator[Missing]:
+    if not machine.program("mmdebstrap"):
+        # Who is not root builds in a user namespace, and uidmap opens it.
+        packages = ("mmdebstrap",) if machine.uid == 0 else ("mmdebstrap", "uidmap")
+        yield Missing("builder", "mmdebstrap is not installed: it builds the base image", packages)
+    elif machine.uid != 0 and not machine.program("newuidmap"):
+        yield Missing("builder", "uidmap is not installed: without it only root builds the base image", ("uidmap",))
 
 
 def _answers(path: Path) -> Answer:

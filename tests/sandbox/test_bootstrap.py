@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.bootstrap import Machine, install, missing
+from sandbox.bootstrap import Machine, Missing, install, missing
 from sandbox.errors import EngineUnavailable, SetupFailed
 
 NOBODY = 65534
@@ -42,6 +42,7 @@ echo "Need to get 65.3 MB of archives."
 for package; do
     case $package in
         docker.io) cp {home}/store/dockerd {bin} ;;
+        uidmap) cp {home}/store/true {bin}/newuidmap ;;
         iptables | mmdebstrap) cp {home}/store/true {bin}/$package ;;
     esac
 done
@@ -121,7 +122,7 @@ def test_the_engine_lives_in_a_session_of_its_own(machine: Machine, home: Path) 
 def test_the_engine_holds_no_pipe_of_the_command_that_started_it(machine: Machine, home: Path) -> None:
     code = f"""
 from pathlib import Path
-from sandbox.bootstrap import Machine, install, missing
+from sandbox.bootstrap import Machine, Missing, install, missing
 machine = Machine(Path({str(machine.socket)!r}), {machine.search!r}, Path({str(machine.systemd)!r}), 0)
 install(missing(machine), state=Path({str(home / "state")!r}), emit=print, machine=machine)
 """
@@ -177,6 +178,15 @@ def test_a_user_goes_through_sudo(machine: Machine, home: Path) -> None:
     install(missing(user), state=home / "state", emit=lambda _: None, machine=user)
     assert missing(user) == []
     assert (home / "sudo.calls").read_text().split() == ["env", "env", "sh"]
+
+
+def test_who_is_not_root_needs_one_package_more_to_build(machine: Machine, home: Path) -> None:
+    shutil.copy(home / "store" / "true", home / "bin" / "mmdebstrap")
+    user = Machine(machine.socket, machine.search, machine.systemd, uid=NOBODY)
+    assert [one.what for one in missing(machine)] == ["engine"]
+    assert missing(user)[1:] == [
+        Missing("builder", "uidmap is not installed: without it only root builds the base image", ("uidmap",))
+    ]
 
 
 def test_where_systemd_runs_it_starts_the_engine(machine: Machine, home: Path) -> None:
