@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.changes import Change, Directory, File, Link, Node
+from sandbox.escape import escape
 from sandbox.host import Unusable, lstat, node_at, opened
 from sandbox.upper import is_blocked, is_gone
 
@@ -160,4 +161,4 @@ def _emptied(root: int, change: Change, plan: dict[bytes, Change]) -> None:
     for name in sorted(names):
         inside = plan.get(change.path + b"/" + name)
         if inside is None or inside.after is not None:
-            raise _Clash(f"is a folder that still holds {os.fsdecode(name)!a}")
+            raise _Clash(f"is a folder that still holds {escape(name)}")
