@@ -86,8 +86,8 @@ class Model:
                     yield event
         except sdk.APIError as error:
             raise self._translated(sdk, error) from error
-        except (sdk.AnthropicError, RuntimeError, ImportError) as error:
-            raise Unauthorised(f"{self.choice.provider} cannot be used: {self._told(error)}") from error
+        except (sdk.AnthropicError, RuntimeError, ImportError) as error:  # credentials that are looked up when needed
+            raise self._unusable(error) from error
         finally:
             listener.reset(token)
 
@@ -125,7 +125,10 @@ class Model:
     def _connected(self, sdk: ModuleType) -> "AsyncAnthropic":
         """The client, made once. Raises Unauthorised if nothing says who asks."""
         if self._client is None:
-            self._client = self._made(sdk)
+            try:
+                self._client = self._made(sdk)
+            except (ValueError, RuntimeError, ImportError, sdk.AnthropicError) as error:
+                raise self._unusable(error) from error
         return self._client
 
     def _made(self, sdk: ModuleType) -> "AsyncAnthropic":
@@ -191,6 +194,9 @@ class Model:
         if status < 400 and kind in BROKEN_OFF:
             return StreamCut(f"the model's service broke off ({kind}: {said})")
         return refused(status, said, model=self.name)
+
+    def _unusable(self, error: Exception) -> Unauthorised:
+        return Unauthorised(f"the provider {self.choice.provider!r} cannot be used: {self._told(error)}")
 
     def _told(self, said: object) -> str:
         """What the service or the SDK said, in one line and without our key, whoever put it there."""

@@ -124,15 +124,7 @@ class FakeSandbox:
         await anyio.lowlevel.checkpoint()
         self._check(path)
         with file_errors(path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise FileError("is-directory" if stat.S_ISDIR(mode) else "not-a-file", str(path))
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(limit + 1)
-        finally:
-            os.close(descriptor)
+            data = content(path, limit)
         if len(data) > limit:
             raise FileError("too-large", str(path))
         return data
@@ -293,6 +285,19 @@ def kill_call(call: str) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)
+
+
+def content(path: PurePosixPath, limit: int) -> bytes:
+    """What a regular file holds, up to a byte more than the limit."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise FileError("is-directory" if stat.S_ISDIR(mode) else "not-a-file", str(path))
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

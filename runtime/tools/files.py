@@ -124,7 +124,7 @@ def with_crlf(text: str) -> str:
 
 def structured_patch(before: str, after: str) -> list[Mapping[str, Any]]:
     """The difference as hunks, three lines of context around each; empty for texts too long to compare."""
-    old, new = before.split("\n"), after.split("\n")
+    old, new = before.removesuffix("\n").split("\n"), after.removesuffix("\n").split("\n")
     if before == after or len(old) + len(new) > 2 * MOST_COMPARED:
         return []
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
