@@ -86,6 +86,12 @@ def test_without_lines_that_say_why_the_last_ones_are_shown(program, store) -> N
         builder.build(definition.load("base"), store, ignore)
 
 
+def test_where_only_root_may_build_that_is_said(program, store) -> None:
+    program("echo 'E: unable to pick chroot mode automatically (use --mode for manual selection)' >&2; exit 25")
+    with pytest.raises(BuildFailed, match="\nbuild it as root: sudo paddock images build base$"):
+        builder.build(definition.load("base"), store, ignore)
+
+
 def test_no_builder_says_how_to_get_one(store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BuildFailed, match="`paddock doctor --fix` installs it"):
