@@ -151,7 +151,7 @@ def _failure(name: str, status: int, last: list[str]) -> str:
     """The sentence and the lines that matter: those that call themselves errors, else simply the last ones."""
     errors = [line for line in last if re.match(r"(E|Err):|dpkg: error", line)]
     lines = "\n".join(f"  {line}" for line in errors or last)
-    # Some systems keep user namespaces from ordinary users; the engine's images are everybody's, so root may build them.
+    # Some systems keep user namespaces from ordinary users. An image is everybody's on the engine: root may build it.
     hint = f"\nbuild it as root: sudo paddock images build {name}" if "chroot mode" in lines else ""
     return f"image {name!r} was not built: mmdebstrap ended with status {status}\n{lines}{hint}"
 

@@ -88,7 +88,7 @@ def test_without_lines_that_say_why_the_last_ones_are_shown(program, store) -> N
 
 def test_where_only_root_may_build_that_is_said(program, store) -> None:
     program("echo 'E: unable to pick chroot mode automatically (use --mode for manual selection)' >&2; exit 25")
-    with pytest.raises(BuildFailed, match="\nbuild it as root: sudo paddock images build base$"):
+    with pytest.raises(BuildFailed, match=r"\nbuild it as root: sudo paddock images build base$"):
         builder.build(definition.load("base"), store, ignore)
 
 
