@@ -1,6 +1,7 @@
 """What every test may ask for: a real engine, the base image, a private state folder, a sandbox on a checkout."""
 
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,10 @@ async def sandbox(session: Session, engine: Engine) -> AsyncIterator[DockerSandb
     left = [one for one in engine.containers() if one.owner.session == session.id]
     left += [one for one in engine.volumes() if one.owner.session == session.id]
     assert left == []
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Pytest's own folder, but gone after the test: its cleaner dies of recursion on the deep trees made here."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", "--", str(tmp_path)], capture_output=True, check=False)

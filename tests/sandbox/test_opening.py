@@ -1,0 +1,196 @@
+"""A sandbox's life: it starts, is held by one process, ends whatever happens, and its workspace stays."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from images.errors import UnknownImage
+from images.image import Image
+from sandbox.base import Command
+from sandbox.checkout import checked
+from sandbox.engine import Engine
+from sandbox.errors import CheckoutRefused, SessionBusy
+from sandbox.gate import frozen
+from sandbox.labels import Owner
+from sandbox.opening import opened, prepare
+from sandbox.orphans import Swept, sweep
+from sandbox.overlay import remove
+from sandbox.sessions import Session, Sessions
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+RUNNER = """
+import sys, anyio
+from pathlib import Path
+from sandbox.base import Command
+from sandbox.engine import Engine
+from sandbox.opening import opened
+from sandbox.sessions import Session
+
+async def main():
+    async with opened(Session(Path(sys.argv[1])), Engine.connect()) as sandbox:
+        await sandbox.run(Command(["sh", "-c", "echo kept > kept.txt"], sandbox.root))
+        print("ready", flush=True)
+        await sandbox.run(Command(["sleep", "600"], sandbox.root))
+
+anyio.run(main)
+"""
+
+
+async def test_a_session_comes_back_with_its_files_in_a_new_container(session: Session, engine: Engine) -> None:
+    async with opened(session, engine) as first:
+        await first.write(first.root / "new.txt", b"new\n")
+        one = (await first.ready()).id
+    async with opened(session, engine) as second:
+        assert await second.read(second.root / "new.txt") == b"new\n"
+        assert (await second.ready()).id != one
+    assert [change.path for change in frozen(session).changes] == [b"new.txt"]
+
+
+async def test_one_process_holds_a_session(session: Session, engine: Engine) -> None:
+    async with opened(session, engine):
+        assert session.is_held()
+        with pytest.raises(SessionBusy, match="in use by process"):
+            async with opened(session, engine):
+                pass
+    assert not session.is_held()
+
+
+async def test_two_sessions_of_one_checkout_do_not_see_each_other(
+    new_session: Callable[[], Session], engine: Engine, checkout: Path
+) -> None:
+    async with opened(new_session(), engine) as one, opened(new_session(), engine) as other:
+        await one.write(one.root / "hello.txt", b"one\n")
+        await other.write(other.root / "hello.txt", b"other\n")
+        assert await one.read(one.root / "hello.txt") == b"one\n"
+        assert (await one.freeze()).id != (await other.freeze()).id
+    assert (checkout / "hello.txt").read_bytes() == b"hello\n"
+
+
+async def test_an_error_in_the_block_is_raised_as_itself(session: Session, engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with opened(session, engine) as sandbox:
+            await sandbox.ready()
+            raise ZeroDivisionError
+
+
+async def test_leaving_before_the_start_is_done_leaves_nothing(session: Session, engine: Engine) -> None:
+    async with opened(session, engine):
+        await anyio.sleep(0.05)
+    assert [one for one in engine.containers() if one.owner.session == session.id] == []
+
+
+async def test_a_start_that_fails_tells_every_call_why(state: Path, checkout: Path, engine: Engine) -> None:
+    missing = Image("gone", "sha256:" + "0" * 64)
+    session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=missing)
+    async with opened(session, engine) as sandbox:
+        for _ in range(2):
+            with pytest.raises(UnknownImage, match="not on the engine"):
+                await sandbox.run(Command(["true"], sandbox.root))
+
+
+async def test_c05_when_the_host_is_killed_the_container_goes_and_the_workspace_stays(
+    session: Session, engine: Engine
+) -> None:
+    process = subprocess.Popen([sys.executable, "-c", RUNNER, str(session.path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process, process.stdout:
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+    deadline = time.monotonic() + 5
+    while [one for one in engine.containers() if one.owner.session == session.id]:
+        assert time.monotonic() < deadline
+        await anyio.sleep(0.05)
+    assert [change.path for change in frozen(session).changes] == [b"kept.txt"]
+    async with opened(session, engine) as sandbox:
+        assert await sandbox.read(sandbox.root / "kept.txt") == b"kept\n"
+
+
+async def test_c17_only_what_a_dead_process_of_ours_left_is_swept(
+    session: Session, engine: Engine, image: Image
+) -> None:
+    dead = Owner(session.id, "00000000-0000-0000-0000-000000000000:1:1")
+    mine = Owner.of(session.id)
+    made = [
+        engine.create(f"paddock-test-{session.id[:8]}-{name}", {"Image": image.id, "Cmd": ["true"], "Labels": labels})
+        for name, labels in (
+            ("dead", {"paddock": "1", "paddock.session": dead.session, "paddock.owner": dead.process}),
+            ("mine", {"paddock": "1", "paddock.session": mine.session, "paddock.owner": mine.process}),
+            ("foreign", {"other": "1"}),
+        )
+    ]
+    try:
+        assert sweep(engine) == Swept(containers=1)
+        assert [engine.inspect(one) is not None for one in made] == [False, True, True]
+    finally:
+        for one in made:
+            engine.remove(one)
+
+
+@pytest.mark.parametrize("name", ["a, b:c", "new\nline", "ünï 'quote\" $(x)", "-dash"], ids=ascii)
+async def test_a_checkout_may_have_any_name(
+    state: Path, tmp_path: Path, engine: Engine, image: Image, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "file").write_text("there\n")
+    session = prepare(sessions=Sessions(state), checkout=checked(folder), kind="exec", image=image)
+    async with opened(session, engine) as sandbox:
+        result = await sandbox.run(Command(["sh", "-c", "pwd; cat file; echo new > made"], sandbox.root))
+        assert result.stdout.all == f"{folder}\nthere\n".encode()
+        assert [change.path for change in (await sandbox.freeze()).changes] == [b"made"]
+
+
+async def test_a_checkout_that_was_swapped_for_a_link_is_refused(
+    session: Session, engine: Engine, checkout: Path
+) -> None:
+    checkout.rename(checkout.with_name("elsewhere"))
+    checkout.symlink_to("/etc")
+    async with opened(session, engine) as sandbox:
+        with pytest.raises(CheckoutRefused, match="something else"):
+            await sandbox.run(Command(["true"], sandbox.root))
+
+
+async def test_files_made_inside_belong_to_the_invoking_user(session: Session, engine: Engine) -> None:
+    async with opened(session, engine) as sandbox:
+        await sandbox.run(Command(["sh", "-c", "mkdir d; echo x > d/made; echo y >> hello.txt"], sandbox.root))
+    meta = session.meta()
+    for name in ("d", "d/made", "hello.txt"):
+        facts = (session.upper / name).stat()
+        assert (facts.st_uid, facts.st_gid) == (meta.uid, meta.gid)
+
+
+async def test_a_session_is_removed_whole_however_it_was_left(session: Session, engine: Engine) -> None:
+    script = """
+import os
+os.mkdir("closed"); open("closed/file", "w").close(); os.chmod("closed", 0)
+for _ in range(1500):
+    os.mkdir("x"); os.chdir("x")
+"""
+    async with opened(session, engine) as sandbox:
+        assert (await sandbox.run(Command(["python3", "-c", script], sandbox.root, timeout=60))).exit_code == 0
+    remove(session)
+    assert list(session.path.parent.iterdir()) == []
+
+
+async def test_git_works_as_the_first_command(session: Session, engine: Engine, checkout: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(checkout)], check=True)
+    before = sorted(str(path) for path in checkout.rglob("*"))
+    async with opened(session, engine) as sandbox:
+        script = "git status --short && git add -A && git commit -qm one && git log --format=%s && whoami && echo ~"
+        result = await sandbox.run(Command(["bash", "-c", script], sandbox.root))
+        assert (result.exit_code, result.stderr.all) == (0, b"")
+        assert result.stdout.all.splitlines()[-3:] == [
+            b"one",
+            b"root" if session.meta().uid == 0 else b"agent",
+            b"/home/agent",
+        ]
+        frozen_now = await sandbox.freeze()
+    assert frozen_now.changes == ()
+    assert [refused.path for refused in frozen_now.refused] == [b".git"]
+    assert sorted(str(path) for path in checkout.rglob("*")) == before
