@@ -7,16 +7,29 @@ import os
 import re
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from sandbox.syscalls import FILE, open_beneath
+from sandbox.syscalls import DIRECTORY, FILE, open_beneath
 
 _LARGEST = 4 * 1024 * 1024  # bytes of one ignore file; more is not written by people
 
 _SECTION = re.compile(r'^\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"[^"]*"\s*)?\]')
 _EXCLUDES = re.compile(r'^\s*excludesfile\s*=\s*"?(.*?)"?\s*$', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder on the way down: whether it is ignored, and what has a say below it.
+
+    `rules` go from the nearest file to the farthest, each with the offset at which a path begins for it.
+    """
+
+    is_ignored: bool
+    exists: bool
+    rules: tuple[tuple[int, GitIgnoreSpec], ...]
 
 
 class Ignored:
@@ -29,62 +42,63 @@ class Ignored:
     def __init__(self, checkout: Path, excludes: Path | None = None) -> None:
         self._root = checkout
         self._excludes = excludes
-        self._specs: dict[bytes, GitIgnoreSpec | None] = {}
-        self._everywhere: list[GitIgnoreSpec] | None = None
-        self._folders: dict[bytes, bool] = {b"": False}
+        self._folders: dict[bytes, _Folder] = {}
 
     def matches(self, path: bytes, is_dir: bool) -> bool:
         """Whether git would leave this path out, were it not tracked. Nothing under an ignored folder comes back."""
-        parents = path.split(b"/")[:-1]
-        for depth in range(1, len(parents) + 1):
-            folder = b"/".join(parents[:depth])
-            if folder not in self._folders:
-                self._folders[folder] = self._decide(folder, True)
-            if self._folders[folder]:
-                return True
-        return self._decide(path, is_dir)
+        folder = self._folder(b"", None)
+        slash = path.find(b"/")
+        while slash >= 0 and not folder.is_ignored:
+            folder = self._folder(path[:slash], folder)
+            slash = path.find(b"/", slash + 1)
+        return folder.is_ignored or _decide(folder.rules, path, is_dir)
 
-    def _decide(self, path: bytes, is_dir: bool) -> bool:
-        """The nearest file that says something wins; in it, the last pattern that matches."""
-        parts = path.split(b"/")
-        for depth in range(len(parts) - 1, -1, -1):
-            spec = self._spec(b"/".join(parts[:depth]))
-            verdict = _verdict(spec, b"/".join(parts[depth:]), is_dir)
-            if verdict is not None:
-                return verdict
-        for spec in self._outside():
-            verdict = _verdict(spec, path, is_dir)
-            if verdict is not None:
-                return verdict
-        return False
+    def _folder(self, path: bytes, above: _Folder | None) -> _Folder:
+        if path not in self._folders:
+            self._folders[path] = self._below(path, above) if above else self._top()
+        return self._folders[path]
 
-    def _spec(self, folder: bytes) -> GitIgnoreSpec | None:
-        if folder not in self._specs:
-            self._specs[folder] = _compile(self._read(folder, b".gitignore"))
-        return self._specs[folder]
+    def _top(self) -> _Folder:
+        sources = [self._read(b"", b".gitignore"), self._read(b".git/info", b"exclude"), _read_own(self._excludes)]
+        specs = [_compile(source) for source in sources if source is not None]
+        return _Folder(False, True, tuple((0, spec) for spec in specs if spec is not None))
 
-    def _outside(self) -> Sequence[GitIgnoreSpec]:
-        if self._everywhere is None:
-            found = [_compile(self._read(b".git/info", b"exclude")), _compile(_read_own(self._excludes))]
-            self._everywhere = [spec for spec in found if spec is not None]
-        return self._everywhere
+    def _below(self, path: bytes, above: _Folder) -> _Folder:
+        if _decide(above.rules, path, True):
+            return _Folder(True, above.exists, ())
+        own = self._read(path, b".gitignore") if above.exists else None
+        spec = _compile(own) if own else None
+        rules = ((len(path) + 1, spec), *above.rules) if spec else above.rules
+        return _Folder(False, own is not None, rules)
 
-    def _read(self, folder: bytes, name: bytes) -> bytes:
-        """An ignore file of the checkout, through no link: like git, which refuses `.gitignore` links."""
+    def _read(self, folder: bytes, name: bytes) -> bytes | None:
+        """An ignore file of the checkout; empty if there is none, None if there is not even the folder.
+
+        Read through no link, like git, which refuses `.gitignore` links.
+        """
         try:
-            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            root = os.open(self._root, DIRECTORY)
         except OSError:
-            return b""
+            return None
         try:
             descriptor = open_beneath(root, folder)
         except OSError:
-            return b""
+            return None
         finally:
             os.close(root)
         try:
             return _read_regular(name, descriptor)
         finally:
             os.close(descriptor)
+
+
+def _decide(rules: Sequence[tuple[int, GitIgnoreSpec]], path: bytes, is_dir: bool) -> bool:
+    """The nearest file that says something wins; in it, the last pattern that matches."""
+    for offset, spec in rules:
+        verdict = spec.check_file(os.fsdecode(path[offset:]) + ("/" if is_dir else "")).include
+        if verdict is not None:
+            return verdict
+    return False
 
 
 def user_excludes(home: Path) -> Path:
@@ -105,12 +119,6 @@ def user_excludes(home: Path) -> Path:
         if section == "core" and (value := _EXCLUDES.match(line[header.end() :] if header else line)):
             default = home / value[1].removeprefix("~/")
     return default
-
-
-def _verdict(spec: GitIgnoreSpec | None, path: bytes, is_dir: bool) -> bool | None:
-    if spec is None:
-        return None
-    return spec.check_file(os.fsdecode(path) + ("/" if is_dir else "")).include
 
 
 def _compile(data: bytes) -> GitIgnoreSpec | None:
