@@ -93,8 +93,8 @@ def test_where_only_root_may_build_that_is_said(program, store) -> None:
 
 
 def test_no_builder_says_how_to_get_one(store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BuildFailed, match="`paddock doctor --fix` installs it"):
+    with monkeypatch.context() as bare, pytest.raises(BuildFailed, match="`paddock doctor --fix` installs it"):
+        bare.setenv("PATH", str(tmp_path))
         builder.build(definition.load("base"), store, ignore)
 
 
