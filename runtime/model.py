@@ -120,7 +120,7 @@ class Model:
                     raise StreamCut("the connection to the model's service broke") from error
                 except ValueError as error:  # the SDK's own parser met text that is no JSON, or no UTF-8
                     raise BadAnswer("the service's answer cannot be read: nothing in it was done; try again") from error
-                yield event.to_dict()
+                yield event.to_dict(warnings=False)
 
     def _connected(self, sdk: ModuleType) -> "AsyncAnthropic":
         """The client, made once. Raises Unauthorised if nothing says who asks."""
