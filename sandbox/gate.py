@@ -8,6 +8,8 @@ from sandbox.collect import collect
 from sandbox.manifest import Manifest
 from sandbox.sessions import Session
 
+MANIFEST = "manifest"
+
 
 def frozen(session: Session) -> ChangeSet:
     """The change set of a session, contents copied into its blob store. No engine is asked.
@@ -15,6 +17,8 @@ def frozen(session: Session) -> ChangeSet:
     The caller makes sure that nothing writes meanwhile: the container is paused, or there is none.
     Raises: OutOfSpace, StateError.
     """
+    if not (session.path / MANIFEST).exists():
+        return ChangeSet()  # nothing runs before it is there (`sandbox.opening`), so nothing ever ran
     return collect(
         session.upper, Path(session.meta().checkout), manifest=manifest_of(session), blobs=Blobs(session.blobs)
     )
@@ -22,11 +26,11 @@ def frozen(session: Session) -> ChangeSet:
 
 def manifest_of(session: Session) -> Manifest:
     """What the checkout was when the session began. Raises StateError."""
-    return Manifest.load(session.path / "manifest")
+    return Manifest.load(session.path / MANIFEST)
 
 
 def begin_manifest(session: Session) -> None:
     """Note what the checkout is now, before anything inside can run; a resumed session keeps its first note."""
-    path = session.path / "manifest"
+    path = session.path / MANIFEST
     if not path.exists():
         Manifest.take(Path(session.meta().checkout)).save(path)

@@ -1,0 +1,129 @@
+"""One checkout and one session of it, for scripts: run, read, write, ask an agent, look, apply."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+import anyio.to_thread
+import platformdirs
+
+from images import catalog
+from runtime.agent import agent_for
+from runtime.events import Event, Finished
+from runtime.settings import Bounds, ModelChoice, Places
+from sandbox.apply import Applied, Approval, Conflicts, apply
+from sandbox.base import Command, ExecResult, Sandbox
+from sandbox.blobs import Blobs
+from sandbox.changes import Change, ChangeSet
+from sandbox.checkout import checked
+from sandbox.diff import unified
+from sandbox.engine import Engine
+from sandbox.gate import manifest_of
+from sandbox.opening import opened, prepare
+from sandbox.orphans import sweep
+from sandbox.recovery import recover
+from sandbox.sessions import Session, Sessions, now
+
+
+class Project:
+    """A sandbox on a checkout. Paths are relative to the checkout; nothing reaches it but through `apply`."""
+
+    def __init__(self, checkout: Path, session: Session, sandbox: Sandbox) -> None:
+        self.checkout = checkout
+        self.session = session
+        self.sandbox = sandbox
+
+    async def run(self, script: str, *, timeout: timedelta = timedelta(minutes=10)) -> ExecResult:
+        """Run a shell script in the workspace's root. A non-zero exit is a result. Raises SandboxLost."""
+        argv = ["sh", "-c", script]
+        return await self.sandbox.run(Command(argv, self.sandbox.root, timeout=timeout.total_seconds()))
+
+    async def read(self, path: str) -> bytes:
+        """The content of a file of the workspace. Raises FileError."""
+        return await self.sandbox.read(self._inside(path))
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Make a file of the workspace hold exactly this. Raises FileError."""
+        await self.sandbox.write(self._inside(path), data)
+
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        model: ModelChoice | None = None,
+        bounds: Bounds | None = None,
+        on_event: Callable[[Event], None] = lambda _: None,
+    ) -> Finished:
+        """Let an agent work on `prompt` to its end; asked again, it remembers.
+
+        A failed model or a passed limit is told by `Finished.outcome`, never raised.
+        """
+        places = Places(self.checkout, user=Path.home() / ".claude")
+        choice = model or ModelChoice()
+        async with agent_for(
+            self.session, self.sandbox, model=choice, bounds=bounds or Bounds(), places=places
+        ) as agent:
+            return await agent.run(prompt, on_event)
+
+    async def freeze(self) -> ChangeSet:
+        """What differs from the checkout now, contents kept: look at it, then apply all of it or a part."""
+        return await self.sandbox.freeze()
+
+    def patch(self, changes: Sequence[Change]) -> bytes:
+        """These changes as a patch that `git apply` takes. Names and contents are the sandbox's: escape to print."""
+        return unified(changes, Blobs(self.session.blobs))
+
+    async def apply(self, changes: ChangeSet, *, only: Sequence[Change] | None = None) -> Applied | Conflicts:
+        """Write frozen changes to the checkout: all that is pending, or `only` some; all of them or, on conflict, none.
+
+        Raises: OutOfSpace, SessionBusy, StateError, CheckoutRefused.
+        """
+        approved = tuple(changes.pending if only is None else only)
+        approval = Approval(changes.id, approved, "the Python API", now())
+
+        def work() -> Applied | Conflicts:
+            return apply(
+                approval,
+                checkout=self.checkout,
+                blobs=Blobs(self.session.blobs),
+                session=self.session,
+                manifest=manifest_of(self.session),
+                change_set=changes,
+            )
+
+        return await anyio.to_thread.run_sync(work)
+
+    def _inside(self, path: str) -> PurePosixPath:
+        return self.sandbox.root / path
+
+
+@asynccontextmanager
+async def project(
+    checkout: str | Path, *, image: str = catalog.DEFAULT, state: Path | None = None, resume: str = ""
+) -> AsyncIterator[Project]:
+    """A sandbox on a folder, for the length of the block; what it changed stays pending in its session.
+
+    Args:
+        checkout: the folder to work on; it is never written but by `Project.apply`.
+        image: a name of the catalog, or any image the engine holds or can pull.
+        state: where sessions are kept; None is the user's own place, shared with the command line.
+        resume: the id of an earlier session, to go on with its conversation and its files.
+
+    Raises: EngineUnavailable, ImageError, CheckoutRefused, SessionNotFound, SessionBusy.
+    """
+    sessions = Sessions(state or platformdirs.user_state_path("paddock"))
+
+    def prepared() -> tuple[Path, Engine, Session]:
+        folder = checked(Path(checkout))
+        recover(folder, sessions=sessions)
+        engine = Engine.connect()
+        sweep(engine)
+        if resume:
+            return folder, engine, sessions.find(resume)
+        pinned = catalog.resolve(image, engine.images, lambda _: None)
+        return folder, engine, prepare(sessions=sessions, checkout=folder, kind="run", image=pinned)
+
+    folder, engine, session = await anyio.to_thread.run_sync(prepared)
+    async with opened(session, engine) as sandbox:
+        yield Project(folder, session, sandbox)
