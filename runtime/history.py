@@ -18,11 +18,12 @@ def history(chain: Sequence[Entry], *, model: str) -> list[dict[str, Any]]:
     Calls without a result get one that says so, results without a call are dropped, and so is what `model` could not
     read: the thinking of another model.
     """
-    spoken = [(entry.kind, blocks_of(entry, model=model)) for entry in chain]
-    messages = joined((role, blocks) for role, blocks in spoken if blocks)
+    spoken = ((entry.kind, blocks_of(entry, model=model)) for entry in chain)
+    messages = paired(joined((role, blocks) for role, blocks in spoken if blocks))
+    messages = joined((message["role"], message["content"]) for message in messages)
     if messages and messages[0]["role"] == "assistant":
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": OPENING}]})
-    return joined((message["role"], message["content"]) for message in paired(messages))
+    return messages
 
 
 def blocks_of(entry: Entry, *, model: str) -> list[Block]:
@@ -34,7 +35,8 @@ def blocks_of(entry: Entry, *, model: str) -> list[Block]:
     given = [{"type": "text", "text": content}] if isinstance(content, str) else content
     blocks = [speakable(block) for block in given if isinstance(block, dict)] if isinstance(given, list) else []
     foreign = entry.kind == "assistant" and not is_same_model(str(message.get("model")), model)
-    kept = [block for block in blocks if is_sendable(block) and not (foreign and block.get("type") in THINKING)]
+    banned = ("tool_use", *THINKING) if entry.kind == "user" else ("tool_result", *(THINKING if foreign else ()))
+    kept = [block for block in blocks if is_sendable(block) and block["type"] not in banned]
     return [] if all(block.get("type") in THINKING for block in kept) else kept
 
 
@@ -59,7 +61,7 @@ def joined(messages: Iterable[tuple[str, list[Block]]]) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for role, blocks in messages:
         if result and result[-1]["role"] == role:
-            result[-1]["content"] = [*result[-1]["content"], *blocks]
+            result[-1]["content"].extend(blocks)
         else:
             result.append({"role": role, "content": list(blocks)})
     return result
