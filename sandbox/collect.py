@@ -52,7 +52,6 @@ def collect(
             standings.remember()
     finally:
         os.close(source)
-    blobs.flush()
     return collector.result(Ignored(checkout, excludes))
 
 

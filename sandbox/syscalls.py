@@ -5,7 +5,7 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -110,14 +110,15 @@ def _expect(inside: bool, path: bytes) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), os.fsdecode(path))
 
 
-def _pieces(path: bytes) -> list[bytes]:
-    pieces = [b""]
-    for name in path.split(b"/"):
-        if len(pieces[-1]) + len(name) > _LONGEST:
-            pieces.append(name)
-        else:
-            pieces[-1] = pieces[-1] + b"/" + name if pieces[-1] else name
-    return pieces
+def _pieces(path: bytes) -> Iterator[bytes]:
+    start = 0
+    while len(path) - start > _LONGEST:
+        cut = path.rfind(b"/", start, start + _LONGEST)
+        if cut <= start:
+            break  # one name of this length: the kernel says no to it
+        yield path[start:cut]
+        start = cut + 1
+    yield path[start:]
 
 
 def start_writing(descriptor: int) -> None:
