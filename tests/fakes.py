@@ -68,6 +68,7 @@ class FakeSandbox:
         self.home = folder / "home"
         self.base = folder / "base"
         self.blobs = blobs
+        self.path = os.environ["PATH"]
         self.lost = False
         self._running: set[str] = set()
 
@@ -98,7 +99,7 @@ class FakeSandbox:
         cwd = os.fsencode(str(command.cwd))
         if not os.path.isdir(cwd):
             raise FileError("not-a-directory", str(command.cwd))
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", **command.env}
+        env = {"PATH": self.path, "HOME": str(self.home), "LANG": "C.UTF-8", **command.env}
         program = shutil.which(command.argv[0], path=env["PATH"])
         if "/" in command.argv[0]:
             program = os.path.join(str(command.cwd), command.argv[0])

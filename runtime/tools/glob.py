@@ -5,7 +5,7 @@ from typing import Annotated
 
 import pydantic
 
-from runtime.tools.search import place_of, ripgrep
+from runtime.tools.search import newest_first, place_of
 from runtime.tools.tool import AbsolutePath, Context, Result, Tool, ToolFailed, ToolInput
 
 MOST = 100
@@ -27,9 +27,8 @@ async def glob(given: GlobInput, context: Context) -> Result:
     pattern = given.pattern.removeprefix(f"{place}/").removeprefix("./")
     if pattern.startswith(("/", "!")):
         raise ToolFailed(f"the pattern must be relative to the path that is searched ({place}), and not begin with '!'")
-    order = ["--files", "--null", "--hidden", "--no-ignore", "--sortr=modified"]
-    found = await ripgrep([*order, f"--glob={pattern}", "--glob=!**/.git/**", "--", str(place)], context)
-    names = found.names()
+    every = ["--files", "--null", "--hidden", "--no-ignore", f"--glob={pattern}", "--glob=!**/.git/**"]
+    names, found = await newest_first([*every, "--", str(place)], context)
     truncated = found.cut or len(names) > MOST
     names = names[:MOST]
     rows = [*names, f"(only the newest {MOST} are shown: use a narrower pattern)"] if truncated else names

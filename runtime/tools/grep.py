@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from runtime.tools.search import Found, place_of, ripgrep
+from runtime.tools.search import newest_first, place_of, ripgrep
 from runtime.tools.text import decoded
 from runtime.tools.tool import AbsolutePath, Context, Result, Tool, ToolInput
 
@@ -37,8 +37,13 @@ class GrepInput(ToolInput):
 
 async def grep(given: GrepInput, context: Context) -> Result:
     """Search the content of files."""
-    found = await ripgrep([*flags(given), "--", str(place_of(given.path, context))], context)
-    rows = rows_of(given, found)
+    arguments = [*flags(given), "--", str(place_of(given.path, context))]
+    if given.output_mode == "files_with_matches":
+        names, found = await newest_first(arguments, context)
+        rows = list(names)
+    else:
+        found = await ripgrep(arguments, context)
+        rows = decoded(found.data).split("\n")[:-1]
     end = given.offset + given.head_limit if given.head_limit else len(rows)
     shown = rows[given.offset : end]
     text, fitted = fitting(shown)
@@ -61,7 +66,7 @@ def flags(given: GrepInput) -> list[str]:
     arguments += ["--multiline", "--multiline-dotall"] if given.multiline else []
     match given.output_mode:
         case "files_with_matches":
-            return [*arguments, "--files-with-matches", "--null", "--sortr=modified"]
+            return [*arguments, "--files-with-matches", "--null"]
         case "count":
             return [*arguments, "--count", "--with-filename", "--sort=path"]
         case "content":
@@ -71,14 +76,6 @@ def flags(given: GrepInput) -> list[str]:
             context = {"after": given.after, "before": given.before, "context": given.around}
             names = {"after": "after-context", "before": "before-context", "context": "context"}
             return arguments + [f"--{names[key]}={value}" for key, value in context.items() if value is not None]
-
-
-def rows_of(given: GrepInput, found: Found) -> list[str]:
-    """What was found, one row each."""
-    if given.output_mode == "files_with_matches":
-        return list(found.names())
-    rows = decoded(found.data).split("\n")
-    return rows[:-1]
 
 
 def fitting(rows: list[str]) -> tuple[str, int]:

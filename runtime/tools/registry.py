@@ -5,6 +5,7 @@ from typing import Any
 
 import pydantic
 
+from runtime.history import speakable
 from runtime.tools.bash import BASH
 from runtime.tools.edit import EDIT
 from runtime.tools.glob import GLOB
@@ -48,6 +49,10 @@ def without_titles(value: object) -> object:
 
 def validated(tool: AnyTool, given: Mapping[str, Any]) -> ToolInput:
     """The input as the tool's own model. Raises ToolFailed that names each field and what is wrong with it."""
+    if speakable(dict(given)) != given:
+        raise ToolFailed(
+            f"{tool.name} was not run, its input is not valid: it holds half a character (a lone surrogate)"
+        )
     try:
         checked = tool.input.model_validate(dict(given))
     except pydantic.ValidationError as error:

@@ -1,0 +1,175 @@
+"""Glob and Grep with a real ripgrep; without one on this machine only their flags can be checked here."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runtime.tools.grep import GrepInput, flags
+from runtime.tools.registry import ALL, validated
+from runtime.tools.tool import ToolFailed
+from tests.fakes import FakeSandbox
+from tests.runtime.test_tools import Bench, at_bench
+
+needs_ripgrep = pytest.mark.skipif(
+    shutil.which("rg") is None, reason="ripgrep is not on this machine; the base image has it"
+)
+FILES = {
+    "a.py": "import os\nprint('needle')\nNeedle\n",
+    "src/b.py": "needle = 1\nneedle = 2\n",
+    "src/c.txt": "one needle\ntwo\n",
+    ".hidden/d.py": "needle\n",
+    ".git/config": "needle\n",
+    "-dash.py": "needle\n",
+}
+
+
+def test_no_value_can_become_a_flag() -> None:
+    given = validated(ALL["Grep"], {"pattern": "--pre=evil", "glob": "--x", "type": "--y", "-A": 1, "-i": True})
+    assert isinstance(given, GrepInput)
+    arguments = flags(given)
+    assert {"--regexp=--pre=evil", "--glob=--x", "--type=--y", "--ignore-case"} <= set(arguments)
+    assert not {"--pre=evil", "--x", "--y"} & set(arguments)
+
+
+def test_the_flags_are_ripgreps_own() -> None:
+    short = {"-i": True, "-n": False, "-A": 1, "-B": 2, "-C": 3, "-o": True, "multiline": True}
+    given = validated(ALL["Grep"], {"pattern": "x", "output_mode": "content", **short})
+    assert isinstance(given, GrepInput)
+    assert {
+        "--after-context=1",
+        "--before-context=2",
+        "--context=3",
+        "--no-line-number",
+        "--only-matching",
+        "--multiline",
+        "--multiline-dotall",
+    } <= set(flags(given))
+
+
+@pytest.mark.parametrize("name", ["ignore_case", "after", "-X"])
+def test_grep_has_no_other_names_for_its_flags(name: str) -> None:
+    with pytest.raises(ToolFailed, match="not a parameter"):
+        validated(ALL["Grep"], {"pattern": "x", name: 1})
+
+
+@needs_ripgrep
+def test_glob_finds_files_newest_first(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        for age, name in enumerate(["src/b.py", "a.py", ".hidden/d.py", "-dash.py"]):
+            os.utime(desk.root / name, (1_000_000 - age, 1_000_000 - age))
+        result = await desk.use("Glob", {"pattern": "**/*.py"})
+        names = [f"{desk.root}/{name}" for name in ("src/b.py", "a.py", ".hidden/d.py", "-dash.py")]
+        assert result.text.split("\n") == names
+        assert {key: value for key, value in result.detail.items() if key != "durationMs"} == {
+            "numFiles": 4,
+            "filenames": names,
+            "truncated": False,
+        }
+
+    at_bench(tmp_path, test, FILES)
+
+
+@needs_ripgrep
+def test_glob_looks_where_it_is_told(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        assert (
+            await desk.use("Glob", {"pattern": "*.txt", "path": f"{desk.root}/src"})
+        ).text == f"{desk.root}/src/c.txt"
+        assert (await desk.use("Glob", {"pattern": f"{desk.root}/src/*.txt"})).text == f"{desk.root}/src/c.txt"
+        assert (await desk.use("Glob", {"pattern": "*.none"})).text == "No file matches."
+        assert "relative" in await desk.refused("Glob", {"pattern": "/etc/*"})
+        assert "the search failed" in await desk.refused("Glob", {"pattern": "["})
+        assert "the search failed" in await desk.refused("Glob", {"pattern": "*", "path": f"{desk.root}/none"})
+
+    at_bench(tmp_path, test, FILES)
+
+
+@needs_ripgrep
+def test_glob_shows_a_hundred_and_says_so(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        result = await desk.use("Glob", {"pattern": "*"})
+        assert (result.detail["numFiles"], result.detail["truncated"]) == (100, True)
+        assert result.text.endswith("(only the newest 100 are shown: use a narrower pattern)")
+
+    at_bench(tmp_path, test, {f"f{n}": "" for n in range(120)})
+
+
+@needs_ripgrep
+def test_grep_shows_files_lines_or_counts(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        root = desk.root
+        files = await desk.use("Grep", {"pattern": "needle"})
+        assert set(files.text.split("\n")) == {
+            f"{root}/{name}" for name in ("a.py", "src/b.py", "src/c.txt", ".hidden/d.py", "-dash.py")
+        }
+        lines = await desk.use(
+            "Grep", {"pattern": "needle", "output_mode": "content", "glob": "*.py", "path": f"{root}/src"}
+        )
+        assert lines.text == f"{root}/src/b.py:1:needle = 1\n{root}/src/b.py:2:needle = 2"
+        assert lines.detail["numLines"] == 2
+        count = await desk.use("Grep", {"pattern": "needle", "output_mode": "count", "path": f"{root}/src"})
+        assert count.text == f"{root}/src/b.py:2\n{root}/src/c.txt:1"
+        assert (count.detail["numFiles"], count.detail["numMatches"]) == (2, 3)
+
+    at_bench(tmp_path, test, FILES)
+
+
+@needs_ripgrep
+def test_grep_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        given = {"pattern": "x", "output_mode": "content", "-n": False, "head_limit": 2}
+        first = await desk.use("Grep", given)
+        assert first.text.endswith("f:x1\n(3 more: go on with offset=2, or narrow the search)")
+        last = await desk.use("Grep", {**given, "offset": 4})
+        assert last.text == f"{desk.root}/f:x4"
+        assert (await desk.use("Grep", {"pattern": "nothing"})).text == "Nothing matches."
+
+    at_bench(tmp_path, test, {"f": "".join(f"x{n}\n" for n in range(5))})
+
+
+@needs_ripgrep
+def test_grep_explains_a_bad_pattern(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        assert "regex parse error" in await desk.refused("Grep", {"pattern": "("})
+        assert "unrecognized file type" in await desk.refused("Grep", {"pattern": "x", "type": "nonsense"})
+
+    at_bench(tmp_path, test, FILES)
+
+
+@needs_ripgrep
+def test_one_huge_line_does_not_fill_the_answer(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        text = (await desk.use("Grep", {"pattern": "needle", "output_mode": "content"})).text
+        assert len(text) < 5_000
+
+    at_bench(tmp_path, test, {"f": "needle" + "x" * 1_000_000 + "\n"})
+
+
+def only(folder: Path, desk: Bench, *programs: str) -> None:
+    """Leave nothing but these programs in the sandbox's PATH."""
+    tools = folder / "bin"
+    tools.mkdir()
+    for name in programs:
+        (tools / name).symlink_to(str(shutil.which(name)))
+    assert isinstance(desk.bench.sandbox, FakeSandbox)
+    desk.bench.sandbox.path = str(tools)
+
+
+@needs_ripgrep
+def test_an_image_that_cannot_tell_times_gets_its_files_by_name(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        only(tmp_path, desk, "rg", "bash", "xargs")
+        assert (await desk.use("Glob", {"pattern": "*"})).text.split("\n") == [f"{desk.root}/{name}" for name in "abc"]
+
+    at_bench(tmp_path, test, {"c": "", "a": "", "b": ""})
+
+
+def test_an_image_without_ripgrep_is_said(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        only(tmp_path, desk, "bash", "xargs", "stat")
+        for mode in ("files_with_matches", "content"):
+            assert "no ripgrep" in await desk.refused("Grep", {"pattern": "x", "output_mode": mode})
+
+    at_bench(tmp_path, test)
