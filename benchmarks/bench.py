@@ -1,0 +1,63 @@
+"""What everything here works with: an engine, an image, a scratch folder, projects of a given size."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from images.image import Image
+from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.opening import opened, prepare
+from sandbox.sessions import Session, Sessions
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The machine's one engine and a folder that is removed afterwards."""
+
+    engine: Engine
+    image: Image
+    folder: Path
+
+    def tree(self, files: int) -> Path:
+        """A git repository of so many small files, 50 to a folder; made once."""
+        top = self.folder / f"tree-{files}"
+        if not top.exists():
+            for number in range(0, files, 50):
+                folder = top / f"d{number // 1000}" / f"d{number // 50}"
+                folder.mkdir(parents=True)
+                for name in range(min(50, files - number)):
+                    (folder / f"{name}.txt").write_bytes(b"%d\n" % (number + name) * 40)
+            git(top, "init", "-q")
+            git(top, "add", "-A")
+            git(top, "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "base")
+        return top
+
+    def session(self, checkout: Path) -> Session:
+        """A session of a checkout."""
+        sessions = Sessions(self.folder / "state")
+        return prepare(sessions=sessions, checkout=checkout, kind="exec", image=self.image)
+
+    @asynccontextmanager
+    async def sandbox(self, checkout: Path) -> AsyncIterator[DockerSandbox]:
+        """A sandbox on a checkout."""
+        async with opened(self.session(checkout), self.engine) as sandbox:
+            yield sandbox
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git in one of our own trees."""
+    subprocess.run(["git", "-C", str(folder), "-c", "gc.auto=0", *arguments], check=True, capture_output=True)
+
+
+async def process(*argv: str | os.PathLike[str], keep: Sequence[int] = (0,)) -> bytes:
+    """Run a program on the host to its end; returns what it printed."""
+    done = await anyio.run_process([os.fspath(part) for part in argv], check=False)
+    if done.returncode not in keep:
+        raise RuntimeError(f"{argv[0]} ended with {done.returncode}: {done.stderr.decode()}")
+    return done.stdout
