@@ -15,6 +15,7 @@ from cli.screen.terminal import Terminal
 
 if TYPE_CHECKING:
     from runtime.loop import Agent
+    from runtime.script import Script
     from runtime.settings import ModelChoice
     from sandbox.base import Sandbox
     from sandbox.engine import Engine
@@ -31,6 +32,7 @@ class Setup:
     engine: "Engine"
     session: "Session"
     model: "ModelChoice"
+    script: "Script | None" = None
 
 
 def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Terminal) -> Setup:
@@ -39,6 +41,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
     from sandbox import opening
 
     here = place.place()
+    script = read_script(order)
     old = earlier(order, here)
     folder = place.checkout(Path(old.meta().checkout) if old is not None else order.directory)
     terminal.status("looking for the engine")
@@ -61,7 +64,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
         model=model.full_name,
         title=title,
     )
-    return Setup(here, order, folder, engine, session, model)
+    return Setup(here, order, folder, engine, session, model, script)
 
 
 def earlier(order: Order, here: Place) -> "Session | None":
@@ -89,15 +92,24 @@ def choose_model(order: Order, here: Place, old: "Session | None") -> "ModelChoi
     return replace(choice, name=name) if name else choice
 
 
+def read_script(order: Order) -> "Script | None":
+    """The script that answers in the model's place, if one does. Raises ScriptError."""
+    if order.script is None:
+        return None
+    from runtime.script import load_script
+
+    return load_script(order.script)
+
+
 @contextlib.contextmanager
 def rehearsed(setup: Setup) -> Iterator[Setup]:
     """With a script, let it answer in the model's place; without one, change nothing."""
-    if setup.order.script is None:
+    if setup.script is None:
         yield setup
         return
-    from runtime.script import ScriptServer, load_script
+    from runtime.script import ScriptServer
 
-    with ScriptServer(load_script(setup.order.script), cwd=str(setup.checkout)) as server:
+    with ScriptServer(setup.script, cwd=str(setup.checkout)) as server:
         yield replace(setup, model=replace(setup.model, provider="anthropic", base_url=server.url, api_key="scripted"))
 
 

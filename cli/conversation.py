@@ -79,6 +79,7 @@ class Conversation:
 
     async def _turn(self, text: str, agent: "Agent", sandbox: "Sandbox", interrupts: Interrupts) -> None:
         self._name(text)
+        self._out.line()
         keys = Keys(agent.interrupt)
         async with anyio.create_task_group() as group:
             group.start_soon(keys.watch)
@@ -152,6 +153,7 @@ class Conversation:
     def _tell(self) -> None:
         hint = "" if isinstance(self._truth, Unchanged | Applied) else " (here: /review)"
         self._out.line(self._out.style(f"{sentence(self._truth)}{hint}", "bold"))
+        self._out.line()
 
     def _toolbar(self) -> str:
         return f"{self._mode} · {sentence(self._truth)} · /help"

@@ -71,15 +71,16 @@ async def _drive(session: "Session", engine: "Engine", command: "Command", inter
     from cli.screen.passing import Passing
     from sandbox.opening import opened
 
-    del interrupts  # Ctrl-C ends the command and us with it
     passing = Passing(sys.stdout, sys.stderr)
     async with opened(session, engine) as sandbox:
-        with anyio.CancelScope() as scope:
+        with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel
             result = await sandbox.run(command, passing)
             passing.finish(result)
             return exits.LIMIT if result.timed_out else result.exit_code
-    raise BrokenPipeError
+    if passing.is_closed:
+        raise BrokenPipeError
+    return exits.INTERRUPTED
 
 
 def open_session(

@@ -12,6 +12,7 @@ from typing import TypeVar
 from cli.exits import Terminated
 
 Result = TypeVar("Result")
+GRACE = 5.0  # seconds between SIGTERM and the end of whatever does not end in order
 
 
 @contextlib.contextmanager
@@ -45,14 +46,20 @@ class Interrupts:
         finally:
             self._interrupt = None
 
-    def receive(self, number: signal.Signals) -> bool:
-        """Take note of a signal; True if the program has to end."""
-        if number == signal.SIGINT and self._interrupt is not None:
-            self._interrupt()
-            self._interrupt = None
-            return False
-        self.ended = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
-        return True
+    def receive(self, number: signal.Signals) -> float | None:
+        """Take note of a signal; the seconds until everything is cancelled, None if the work goes on.
+
+        What can end in order is asked to: cancelled at once, a tool call could not even be told to stop.
+        """
+        interrupt, self._interrupt = self._interrupt, None
+        if number == signal.SIGTERM:
+            self.ended = Terminated()
+        elif interrupt is None:
+            self.ended = KeyboardInterrupt()
+        if interrupt is None:
+            return 0.0
+        interrupt()
+        return None if self.ended is None else GRACE
 
 
 def run_async(work: Callable[[Interrupts], Awaitable[Result]]) -> Result:
@@ -69,8 +76,9 @@ def run_async(work: Callable[[Interrupts], Awaitable[Result]]) -> Result:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
             ready.set()
             async for number in received:
-                if interrupts.receive(number):
-                    group.cancel_scope.cancel()
+                grace = interrupts.receive(number)
+                if grace is not None:
+                    group.cancel_scope.deadline = anyio.current_time() + grace
 
     async def body() -> None:
         async with anyio.create_task_group() as group:

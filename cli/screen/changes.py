@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LETTERS: Final = {"added": "A", "modified": "M", "deleted": "D", "mode": "X", "type": "T"}
 COLOURS: Final = {"added": "green", "modified": "cyan", "deleted": "red", "mode": "yellow", "type": "yellow"}
+SIGNS: Final = {"+": "green", "-": "red"}
+AMOUNT: Final = 9  # columns for `+12 -345`
 FEW: Final = 8  # ignored and refused paths shown; pending ones are always shown, every one
 NAME: Final = 44  # columns a path is padded to, at most
 LONGEST: Final = 400  # lines of one diff on a screen
@@ -39,23 +41,21 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
 def row(change: Change, blobs: "Blobs", terminal: Terminal, width: int) -> str:
     """One line for a change: letter, path, lines, remarks."""
     draw = terminal.style
-    remarks = risk.warnings(change)
     name = f"{safe.path(change.path)}{'/' if isinstance(change.after or change.before, Directory) else ''}"
-    parts = [
-        f"  {draw(LETTERS[change.kind], COLOURS[change.kind])} {name:<{width}}",
-        amount(change, blobs, terminal),
-        draw(", ".join(remarks), "yellow"),
-    ]
-    return "  ".join(part for part in parts if part).rstrip()
+    plain = amount(change, blobs)
+    coloured = " ".join(draw(word, SIGNS.get(word[:1], "dim")) for word in plain.split(" ")) if plain else ""
+    pad = " " * max(0, AMOUNT - len(plain))
+    remarks = draw(", ".join(risk.warnings(change)), "yellow")
+    return f"  {draw(LETTERS[change.kind], COLOURS[change.kind])} {name:<{width}}  {coloured}{pad}  {remarks}".rstrip()
 
 
-def amount(change: Change, blobs: "Blobs", terminal: Terminal) -> str:
+def amount(change: Change, blobs: "Blobs") -> str:
     """How much of a change there is: lines added and removed, or where a link points."""
     from sandbox.diff import counts
 
     match change.after:
         case Link(target):
-            return f"→ {safe.path(target)}"
+            return f"-> {safe.path(target)}"
         case Directory():
             return "folder"
         case _:
@@ -64,9 +64,7 @@ def amount(change: Change, blobs: "Blobs", terminal: Terminal) -> str:
     if counted is None:
         return "binary"
     added, removed = counted
-    shown = [terminal.style(f"+{added}", "green")] if added else []
-    shown += [terminal.style(f"-{removed}", "red")] if removed else []
-    return " ".join(shown)
+    return " ".join(text for number, text in ((added, f"+{added}"), (removed, f"-{removed}")) if number)
 
 
 def show_diff(change: Change, blobs: "Blobs", terminal: Terminal, *, longest: int | None = None) -> bool:

@@ -63,6 +63,8 @@ class TextScreen:
                 self._text(event.text)
             case ToolStarted() | ToolOutput() | ToolFinished():
                 self._tool(event)
+            case Denied(call_id=call_id) if call_id in self._blocks:
+                pass  # the call's own end says it
             case Denied() | Retrying() | Notice():
                 self._remark(*remark(event))
             case AssistantMessage():
@@ -190,7 +192,7 @@ def summary(event: Finished, *, is_priced: bool = True) -> str:
         "failed": "failed",
     }[event.outcome]
     took = f"{ending} · {turns} · {event.seconds:.1f} s"
-    return f"{took} · {cost(event.usage)}" if is_priced else took
+    return f"{took} · {cost(event.usage)}" if is_priced and event.turns else took
 
 
 def cost(usage: Usage) -> str:

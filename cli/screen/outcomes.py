@@ -30,8 +30,10 @@ def body(finished: ToolFinished) -> Sequence[Line]:
 
 def ending(finished: ToolFinished) -> str:
     """How a call ended, in a few words; empty if there is nothing worth a line."""
-    seconds = f"{finished.seconds:.1f} s" if finished.seconds >= WORTH_TELLING else ""
-    return " · ".join(part for part in (_result(finished), seconds) if part)
+    result = _result(finished)
+    if finished.seconds < WORTH_TELLING or result.endswith("."):  # a sentence needs no clock
+        return result
+    return " · ".join(part for part in (result, f"{finished.seconds:.1f} s") if part)
 
 
 def _result(finished: ToolFinished) -> str:

@@ -16,17 +16,17 @@ class Passing:
         self._streams: dict[Stream, TextIO] = {"stdout": stdout, "stderr": stderr}
         self._decoders = {name: codecs.getincrementaldecoder("utf-8")("surrogateescape") for name in self._streams}
         self._seen: set[Stream] = set()
-        self._is_closed = False
+        self.is_closed = False
 
     def __call__(self, name: Stream, data: bytes, /) -> None:
         """Pass on a piece."""
-        if self._is_closed:
+        if self.is_closed:
             return
         self._seen.add(name)
         try:
             self._write(name, data)
         except (BrokenPipeError, ValueError):
-            self._is_closed = True
+            self.is_closed = True
             self.on_closed()
 
     def finish(self, result: ExecResult) -> None:
