@@ -123,7 +123,8 @@ class Answer:
     def _open(self, event: Mapping[str, Any]) -> None:
         self._require_start()
         start = event.get("content_block")
-        if event.get("index") != len(self._blocks) or not isinstance(start, Mapping):
+        kind = start.get("type") if isinstance(start, Mapping) else None
+        if event.get("index") != len(self._blocks) or not isinstance(start, Mapping) or not isinstance(kind, str):
             raise BadAnswer("the parts of the service's answer came out of order: nothing in it was done; try again")
         self._blocks.append(Block(dict(start), {}, []))
 
@@ -159,6 +160,8 @@ class Answer:
 def content_of(block: Block) -> dict[str, Any]:
     """A block as the API would send it whole."""
     content = dict(block.start)
+    if content["type"] == "text" and not isinstance(content.get("text"), str):
+        content["text"] = ""
     for field, pieces in block.pieces.items():
         if field != "partial_json":
             content[field] = str(content.get(field) or "") + "".join(pieces)
