@@ -178,8 +178,10 @@ class DockerImages:
                     detail = line.get("progressDetail") or {}
                     step = f"{line.get('status', '')} {line.get('id', '')}".strip()
                     on_progress(Progress(step, detail.get("current", 0), detail.get("total", 0), "bytes"))
-        except docker.errors.APIError as error:
-            raise UnknownImage(_not_pulled(reference, str(error.explanation))) from error
+        except EngineUnavailable:
+            raise
+        except SandboxError as error:
+            raise UnknownImage(_not_pulled(reference, str(error))) from error
         found = self.find(reference)
         if found is None:
             raise UnknownImage(_not_pulled(reference, "the engine pulled it but does not hold it"))

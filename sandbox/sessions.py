@@ -206,7 +206,7 @@ def make_private(*folders: Path) -> None:
 
 def write_record(path: Path, record: pydantic.BaseModel) -> None:
     """Write a small JSON file, private, so that a reader finds the old one or the new one, also after a crash."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")  # writers may meet
     data = json.dumps(record.model_dump(mode="json"), indent=1).encode() + b"\n"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:

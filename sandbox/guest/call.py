@@ -16,6 +16,11 @@ GRACE = 0.2
 TIOCSPTLCK, TIOCGPTN = 0x40045431, 0x80045430
 
 
+def unread(descriptor):
+    """How many bytes wait in a pipe."""
+    return struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"))[0]
+
+
 class Call:
     """A process and its pipes: bytes go out as far as the host has given credit."""
 
@@ -146,8 +151,8 @@ class Call:
         """The call is over when its main process ended and its pipes did too, or the grace for them is up."""
         if self.exit_code is None or not (late or (not self.readers and self.status is None)):
             return
-        if late and self.credit <= 0 and self.readers:
-            self.deadline = time.monotonic() + GRACE  # the host is behind: what waits in the pipes is not lost
+        if late and self.must_wait():
+            self.deadline = time.monotonic() + GRACE
             return
         left = 0 if self.status is None else len(descendants(self.supervisor))
         for descriptor in list(self.readers):
@@ -159,6 +164,19 @@ class Call:
         if self.problem:
             done["problem"] = self.problem
         self.guest.end(self, done)
+
+    def must_wait(self):
+        """Whether output would be lost now. Survivors may write for ever: of them, only what is there by now counts."""
+        waiting = {descriptor: unread(descriptor) for descriptor in self.readers}
+        if not any(waiting.values()):
+            return False
+        if self.status is None or self.credit <= 0:
+            return True
+        for descriptor, amount in waiting.items():
+            while amount > 0 and descriptor in self.readers and self.credit > 0:
+                amount -= CHUNK
+                self.on_output(descriptor)
+        return False
 
     def add_stdin(self, data):
         if self.stdin is not None:
