@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 import pydantic
 
 from runtime.context import gather
+from runtime.conversation import Conversation
 from runtime.history import history
-from runtime.loop import Agent, Conversation
+from runtime.loop import Agent
 from runtime.model import Model, warm
 from runtime.prompt import system_prompt
 from runtime.settings import Bounds, ModelChoice, Places
-from runtime.tools.registry import ALL
 from runtime.tools.todo_write import TodoWriteInput
 from runtime.tools.tool import Workbench
 from runtime.transcript import Transcript, opened
@@ -36,10 +36,9 @@ async def agent_for(
     answering = Model(model)
     with opened(session.transcript, session_id=session.id, cwd=str(cwd)) as transcript:
         agent = Agent(
-            conversation=Conversation(transcript, history(transcript.chain(), model=answering.name)),
-            model=answering,
-            bench=Workbench(sandbox, cwd, session.outputs, todos=todos_of(transcript)),
-            registry=ALL,
+            Conversation(transcript, history(transcript.chain(), model=answering.name)),
+            answering,
+            Workbench(sandbox, cwd, session.outputs, todos=todos_of(transcript)),
             bounds=bounds,
             system=system_prompt(root=sandbox.root, cwd=cwd, mode=bounds.mode, today=date.today()),  # noqa: DTZ011
         )

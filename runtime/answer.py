@@ -1,8 +1,9 @@
 """An answer, put together from the events of its stream: pure, strict about order, and honest about what is missing."""
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.errors import BadAnswer
@@ -183,3 +184,34 @@ def input_of(block: Block) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def with_own_ids(
+    message: Mapping[str, Any], calls: Sequence[ToolUse], taken: set[str]
+) -> tuple[dict[str, Any], Sequence[ToolUse]]:
+    """An answer in which no call's id is empty or was used before, so that each can have its one result."""
+    waiting = list(calls)
+    known, own, content = set(taken), [], []
+    for block in message["content"]:
+        if block["type"] == "tool_use":
+            call = waiting.pop(0)
+            if not call.id or call.id in known:
+                call = replace(call, id=f"toolu_{uuid.uuid4().hex}")
+            known.add(call.id)
+            own.append(call)
+            block = {**block, "id": call.id, "name": call.name or "unnamed", "input": dict(call.input)}  # noqa: PLW2901
+        content.append(block)
+    return {**message, "content": content}, own
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """What of a message a reader sees."""
+    return "".join(block["text"] for block in message["content"] if block["type"] == "text")
+
+
+def refusal(message: Mapping[str, Any]) -> str:
+    """The sentence for an answer that a safety check ended."""
+    details = message.get("stop_details")
+    category = details.get("category") if isinstance(details, Mapping) else None
+    why = f" ({category})" if category else ""
+    return f"the model declined to go on{why}: put the request differently, or start a new session"

@@ -36,8 +36,13 @@ def blocks_of(entry: Entry, *, model: str) -> list[Block]:
     blocks = [speakable(block) for block in given if isinstance(block, dict)] if isinstance(given, list) else []
     foreign = entry.kind == "assistant" and not is_same_model(str(message.get("model")), model)
     banned = ("tool_use", *THINKING) if entry.kind == "user" else ("tool_result", *(THINKING if foreign else ()))
-    kept = [block for block in blocks if is_sendable(block) and block["type"] not in banned]
-    return [] if all(block.get("type") in THINKING for block in kept) else kept
+    return sendable(block for block in blocks if block.get("type") not in banned)
+
+
+def sendable(blocks: Iterable[Block]) -> list[Block]:
+    """The blocks the API would take back; none if nothing but thinking is left, as no message is only that."""
+    kept = [block for block in blocks if is_sendable(block)]
+    return [] if all(block["type"] in THINKING for block in kept) else kept
 
 
 def is_sendable(block: Block) -> bool:

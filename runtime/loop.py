@@ -1,20 +1,18 @@
 """The loop: ask the model, remember its answer, do what it asks, tell it what came of it, until it asks for nothing."""
 
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
 
-from runtime.answer import Answer, ToolUse
+from runtime.answer import Answer, ToolUse, refusal, text_of, with_own_ids
 from runtime.calls import Calls
+from runtime.conversation import Conversation
 from runtime.errors import ModelError, StreamCut
 from runtime.events import (
     AssistantMessage,
-    Denied,
     Event,
     Finished,
     Notice,
@@ -26,88 +24,38 @@ from runtime.events import (
     Usage,
     UserMessage,
 )
-from runtime.history import LOST, is_sendable, result_block, speakable
+from runtime.history import LOST, result_block, speakable
 from runtime.model import Model, backoff
 from runtime.prices import price_of
 from runtime.request import Request
+from runtime.run import Ended, Run
 from runtime.settings import Bounds
-from runtime.tools.registry import Registry, definitions
+from runtime.tools.registry import ALL, Registry, definitions
 from runtime.tools.tool import Result, Workbench
-from runtime.transcript import Transcript
-from runtime.usage import add, is_plausible, usage_of
+from runtime.usage import add
 from sandbox.errors import SandboxError
 
 CONTINUATIONS = 3
 """How often in one run an answer that reached its length limit, or paused, is asked to go on."""
-GOES_ON = ("max_tokens", "pause_turn")
 GO_ON = "Your answer reached its length limit. Go on exactly where it stopped."
 STOPPED = "(The user interrupted this answer.)"
-
-
-class Ended(Exception):
-    """The run is over before the model was done; carries how, and the sentence that explains it."""
-
-    def __init__(self, outcome: Outcome, error: str = "") -> None:
-        super().__init__(error)
-        self.outcome: Outcome = outcome
-        self.error = error
-
-
-@dataclass
-class Run:
-    """What one run adds up."""
-
-    emit: Callable[[Event], None]
-    started: float = field(default_factory=time.monotonic)
-    turns: int = 0
-    continued: int = 0
-    api_seconds: float = 0.0
-    usage: Usage = field(default_factory=Usage)
-    text: str = ""
-    stop_reason: str | None = None
-    denials: list[Denied] = field(default_factory=list)
-
-
-@dataclass
-class Conversation:
-    """What is said: the messages as the API takes them, and the transcript that has every one of them first."""
-
-    transcript: Transcript
-    messages: list[dict[str, Any]]
-
-    def say(self, role: str, message: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> str:
-        """Record a message, then make it part of the conversation; its uuid. What the API would refuse stays out."""
-        clean = speakable(dict(message))
-        identity = self.transcript.append(role, {"message": clean, **(fields or {})})
-        content = clean["content"]
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        kept = [block for block in blocks if is_sendable(block)]
-        if kept:
-            self.messages.append({"role": role, "content": kept})
-        return identity
 
 
 class Agent:
     """One agent in one session. Made by `runtime.agent.agent_for`; `run` may be called again and again, not at once."""
 
+    registry: Registry = ALL
+
     def __init__(
-        self,
-        *,
-        conversation: Conversation,
-        model: Model,
-        bench: Workbench,
-        registry: Registry,
-        bounds: Bounds,
-        system: str,
+        self, conversation: Conversation, model: Model, bench: Workbench, *, bounds: Bounds, system: str
     ) -> None:
         self.conversation = conversation
         self.model = model
         self.bench = bench
-        self.registry = registry
         self.bounds = bounds
         self.system = system
         self.notices: list[str] = []
-        self._tools = definitions(registry)
+        self._tools = definitions(self.registry)
         self._spent = Usage()
         self._scope: anyio.CancelScope | None = None
 
@@ -128,7 +76,7 @@ class Agent:
         sandbox that fails: the outcome says so, and the session can be continued after each of them. Cancelling the
         task around it leaves the session in the same order.
         """
-        run = Run(emit)
+        run = Run(emit, self.model.name)
         self._announce(emit)
         outcome: Outcome = "success"
         error = ""
@@ -143,7 +91,7 @@ class Agent:
         if self._scope.cancelled_caught:
             outcome = "interrupted"
         self._scope = None
-        finished = self._finished(run, outcome, error)
+        finished = run.finished(outcome, error)
         emit(finished)
         return finished
 
@@ -224,14 +172,11 @@ class Agent:
 
     def _remember(self, run: Run, answer: Answer) -> Sequence[ToolUse]:
         """Record the answer before anything in it is done; the calls it asks for, each with an id of its own."""
-        message, calls = with_own_ids(answer.message, answer.calls(), self._known_ids())
-        run.turns += 1
-        said = text_of(message)
-        run.text = run.text + said if run.stop_reason in GOES_ON else said or run.text
-        run.stop_reason = answer.stop_reason
+        message, calls = with_own_ids(answer.message, answer.calls(), self.conversation.call_ids())
+        run.take(message, answer.stop_reason)
         self._count(run, message)
         if answer.stop_reason == "refusal":
-            self._record_aside(run, message)
+            self._set_aside(run, message)
             raise Ended("failed", refusal(message))
         identity = self.conversation.say("assistant", message)
         run.emit(AssistantMessage(identity, message))
@@ -245,11 +190,9 @@ class Agent:
         def record(use: ToolUse, result: Result) -> None:
             block = speakable(result_block(use.id, result.text, is_error=result.is_error))
             results[use.id] = block
-            message = {"role": "user", "content": [block]}
             detail = speakable(dict(result.detail)) or None
-            extra = {"toolUseResult": detail, "sourceToolAssistantUUID": asker}
-            identity = self.conversation.transcript.append("user", {"message": message, **extra})
-            run.emit(UserMessage(identity, message, detail))
+            identity = self.conversation.record_result(block, detail, asker)
+            run.emit(UserMessage(identity, {"role": "user", "content": [block]}, detail))
 
         calls = Calls(uses, self.registry, self.bounds.mode, self.bench, run.emit, record, denials=run.denials)
         try:
@@ -258,9 +201,8 @@ class Agent:
             try:
                 calls.finish()
             finally:
-                lost = (result_block(use.id, LOST, is_error=True) for use in uses if use.id not in results)
-                results |= {block["tool_use_id"]: block for block in lost}
-                self.conversation.messages.append({"role": "user", "content": [results[use.id] for use in uses]})
+                lost = {use.id: result_block(use.id, LOST, is_error=True) for use in uses}
+                self.conversation.join_results((lost | results).values())
         if calls.lost is not None:
             raise calls.lost
 
@@ -281,13 +223,7 @@ class Agent:
                 return True
 
     def _count(self, run: Run, message: Mapping[str, Any]) -> None:
-        used = message["usage"]
-        if not is_plausible(used):
-            run.emit(Notice("the service reported impossible token counts: costs are only roughly right", "warning"))
-        usage = usage_of(str(message.get("model") or self.model.name), used)
-        if usage.dollars is None:
-            usage = replace(usage, dollars=usage_of(self.model.name, used).dollars)
-        run.usage = add(run.usage, usage)
+        usage = run.count(message)
         self._spent = add(self._spent, usage)
         self.conversation.transcript.spend(usage)
 
@@ -295,7 +231,7 @@ class Agent:
         """Keep what came of an answer that will be asked for again, apart from the conversation."""
         if answer.started:
             self._count(run, answer.message)
-            self._record_aside(run, answer.partial)
+            self._set_aside(run, answer.partial)
 
     def _keep_interrupted(self, run: Run, answer: Answer) -> None:
         """Keep the visible part of an answer the user cut off, as a part of the conversation."""
@@ -309,56 +245,6 @@ class Agent:
             run.emit(AssistantMessage(identity, message, aborted=True))
             self.conversation.say("user", {"role": "user", "content": STOPPED}, {"isMeta": True})
 
-    def _record_aside(self, run: Run, message: Mapping[str, Any]) -> None:
-        fields = {"message": speakable(dict(message)), "aborted": True}
-        identity = self.conversation.transcript.append("assistant", fields, abandoned=True)
+    def _set_aside(self, run: Run, message: Mapping[str, Any]) -> None:
+        identity = self.conversation.set_aside(message)
         run.emit(AssistantMessage(identity, message, aborted=True))
-
-    def _known_ids(self) -> set[str]:
-        blocks = (block for message in self.conversation.messages for block in message["content"])
-        return {block["id"] for block in blocks if block["type"] == "tool_use"}
-
-    def _finished(self, run: Run, outcome: Outcome, error: str) -> Finished:
-        return Finished(
-            outcome=outcome,
-            text=run.text,
-            turns=run.turns,
-            seconds=time.monotonic() - run.started,
-            api_seconds=run.api_seconds,
-            usage=run.usage,
-            model=self.model.name,
-            stop_reason=run.stop_reason,
-            error=error,
-            denials=tuple(run.denials),
-        )
-
-
-def with_own_ids(
-    message: Mapping[str, Any], calls: Sequence[ToolUse], taken: set[str]
-) -> tuple[dict[str, Any], Sequence[ToolUse]]:
-    """An answer in which no call's id is empty or was used before, so that each can have its one result."""
-    waiting = list(calls)
-    known, own, content = set(taken), [], []
-    for block in message["content"]:
-        if block["type"] == "tool_use":
-            call = waiting.pop(0)
-            if not call.id or call.id in known:
-                call = replace(call, id=f"toolu_{uuid.uuid4().hex}")
-            known.add(call.id)
-            own.append(call)
-            block = {**block, "id": call.id, "name": call.name or "unnamed", "input": dict(call.input)}  # noqa: PLW2901
-        content.append(block)
-    return {**message, "content": content}, own
-
-
-def text_of(message: Mapping[str, Any]) -> str:
-    """What of a message a reader sees."""
-    return "".join(block["text"] for block in message["content"] if block["type"] == "text")
-
-
-def refusal(message: Mapping[str, Any]) -> str:
-    """The sentence for an answer that a safety check ended."""
-    details = message.get("stop_details")
-    category = details.get("category") if isinstance(details, Mapping) else None
-    why = f" ({category})" if category else ""
-    return f"the model declined to go on{why}: put the request differently, or start a new session"

@@ -78,7 +78,7 @@ class Model:
         Nobody but the reader knows whether the answer is complete (`runtime.answer`). Cancelling ends the request.
         Raises: ModelError, already retried where that helps; StreamCut if it fell silent or broke off with an error.
         """
-        sdk = await anyio.to_thread.run_sync(load)
+        sdk = await anyio.to_thread.run_sync(load, abandon_on_cancel=True)
         token = listener.set(on_retry)
         try:
             async with contextlib.aclosing(self._events(sdk, request)) as events:
@@ -103,7 +103,7 @@ class Model:
         stream = await client.messages.create(stream=True, **body_of(request, self.choice))
         async with stream:
             kind = stream.response.headers.get("content-type", "")
-            if "event-stream" not in kind:
+            if "eventstream" not in kind.replace("-", ""):  # Bedrock writes it without the hyphen
                 raise BadAnswer(
                     f"{client.base_url} did not answer like the Messages API (it sent {kind or 'nothing'}): "
                     "check ANTHROPIC_BASE_URL, and whether a proxy or a login page is in between"
@@ -201,7 +201,9 @@ class Model:
     def _told(self, said: object) -> str:
         """What the service or the SDK said, in one line and without our key, whoever put it there."""
         text = " ".join(str(said).split())[:500]
-        keys = (self.choice.api_key, self._client.api_key, self._client.auth_token) if self._client else ()
+        # Each provider's client has its own credentials; these two names are the ones that hold a secret as it is.
+        held = (getattr(self._client, name, None) for name in ("api_key", "auth_token"))
+        keys = [key for key in (self.choice.api_key, *held) if isinstance(key, str)]
         for key in filter(None, keys):
             text = text.replace(key, "[key]")
         return text

@@ -111,6 +111,14 @@ def test_a_missing_provider_library_is_said(tmp_path: Path) -> None:
     assert "'vertex' cannot be used" in failed(tmp_path, "turns: []", provider="vertex", base_url=None)
 
 
+def test_another_provider_is_reached_with_its_own_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bedrock-secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    place = play(tmp_path, "turns: []", provider="bedrock")
+    assert "the service does not know 'claude-sonnet-5-5'" in place.seen(Finished)[0].error
+    assert "bedrock-secret" not in repr(place.events)
+
+
 CUTS = {"in the text": 4, "in a tool's input": 10, "before message_stop": -1, "at the very start": 0}
 
 

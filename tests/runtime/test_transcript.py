@@ -3,10 +3,13 @@
 import json
 import multiprocessing
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from runtime.events import Usage
 from runtime.history import history
@@ -202,6 +205,32 @@ def test_nothing_in_a_transcript_approves_anything(path: Path) -> None:
     with path.open("a") as file:
         file.write('{"type":"approval","uuid":"z","approved":true,"changeSet":"all"}\n')
     assert texts(path) == ["a", "b", "c", "d"]
+
+
+names = some.sampled_from(
+    ["type", "uuid", "parentUuid", "message", "role", "content", "text", "usage", "user", "model"]
+)
+anything = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.text(max_size=5),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(names, inner, max_size=4),
+    max_leaves=8,
+)
+names = some.sampled_from(
+    ["type", "uuid", "parentUuid", "message", "role", "content", "text", "usage", "user", "model"]
+)
+rows = some.dictionaries(names, anything | some.sampled_from(["user", "assistant", "a", "b"]), max_size=7)
+file_lines = some.one_of(some.binary(max_size=30), some.builds(lambda row: json.dumps(row).encode(), rows))
+
+
+@given(some.lists(file_lines, max_size=8), some.booleans())
+def test_any_file_at_all_is_opened_and_written_on(lines: list[bytes], torn: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "t"
+        file.write_bytes(b"\n".join(lines) + (b"" if torn else b"\n"))
+        with opened(file, session_id="s", cwd="/") as transcript:
+            history(transcript.chain(), model=MODEL)
+            say(transcript, "user", "after all")
+        assert texts(file)[-1] == "after all"
 
 
 def test_fifty_thousand_records_are_one_conversation(tmp_path: Path) -> None:
