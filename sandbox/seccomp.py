@@ -27,14 +27,15 @@ ALLOWED = {
     "memory": """brk get_mempolicy madvise mbind membarrier memfd_create memfd_secret mincore mlock mlock2 mlockall mmap
         mprotect mremap msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect process_madvise
         remap_file_pages set_mempolicy set_mempolicy_home_node map_shadow_stack""",
-    "processes": """arch_prctl capget capset execve execveat exit exit_group fork getegid geteuid getgid getgroups getpgid
-        getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid gettid getuid ioprio_get
-        ioprio_set kill pidfd_getfd pidfd_open pidfd_send_signal prctl prlimit64 process_mrelease process_vm_readv
-        process_vm_writev ptrace rseq sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr
-        sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
-        sched_setscheduler sched_yield seccomp set_robust_list get_robust_list set_tid_address setfsgid setfsuid setgid
-        setgroups setpgid setpriority setregid setresgid setresuid setreuid setrlimit setsid setuid tgkill tkill vfork
-        wait4 waitid landlock_create_ruleset landlock_add_rule landlock_restrict_self""",
+    "processes": """arch_prctl capget capset execve execveat exit exit_group fork getegid geteuid getgid
+        getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid
+        gettid getuid ioprio_get ioprio_set kill pidfd_getfd pidfd_open pidfd_send_signal prctl prlimit64
+        process_mrelease process_vm_readv process_vm_writev ptrace rseq sched_get_priority_max
+        sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler
+        sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield
+        seccomp set_robust_list get_robust_list set_tid_address setfsgid setfsuid setgid setgroups setpgid
+        setpriority setregid setresgid setresuid setreuid setrlimit setsid setuid tgkill tkill vfork wait4
+        waitid landlock_create_ruleset landlock_add_rule landlock_restrict_self""",
     "signals": """pause restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn
         rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo sigaltstack signalfd signalfd4""",
     "waiting": """epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old

@@ -256,14 +256,20 @@ async def follow(
             readers.start_soon(read, "stderr", process.stderr)
             group.start_soon(feed)
             with anyio.move_on_after(command.timeout) as limit:
-                await process.wait()
+                await wait_exit(process)
             if limit.cancelled_caught:
                 timed_out = True
                 kill_call(call)
-                await process.wait()
+                await wait_exit(process)
             readers.cancel_scope.deadline = anyio.current_time() + LINGER
         group.cancel_scope.cancel()
     return timed_out
+
+
+async def wait_exit(process: asyncio.subprocess.Process) -> None:
+    """Return when the process itself has ended: asyncio's own `wait` waits for its pipes too, which others may hold."""
+    while process.returncode is None:
+        await anyio.sleep(0.002)
 
 
 def processes(call: str) -> list[int]:

@@ -173,9 +173,9 @@ class Call:
         if self.status is None or self.credit <= 0:
             return True
         for descriptor, amount in waiting.items():
-            while amount > 0 and descriptor in self.readers and self.credit > 0:
-                amount -= CHUNK
-                self.on_output(descriptor)
+            for _ in range(-(-amount // CHUNK)):
+                if descriptor in self.readers and self.credit > 0:
+                    self.on_output(descriptor)
         return False
 
     def add_stdin(self, data):
