@@ -26,8 +26,8 @@ from sandbox.manifest import Manifest
 from sandbox.preimages import Conflict, Found, look, still
 from sandbox.recovery import Recovered, as_approved, carry_out, exclusive, finish_earlier, recover, renew, undisturbed
 from sandbox.sessions import Session, Sessions
-from sandbox.syscalls import probe
-from sandbox.transaction import Exchange
+from sandbox.syscalls import exchange, probe
+from sandbox.transaction import Exchange, exchange_in_two
 
 __all__ = ["Applied", "Approval", "Conflict", "Conflicts", "Recovered", "apply", "recover"]
 
@@ -82,6 +82,8 @@ def apply(
     check_approval(approval, change_set)
     with opened_checkout(checkout) as root, exclusive(root, checkout, patience=patience):
         finish_earlier(root, checkout, Sessions(session.path.parent.parent))
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=root, effective_ids=True):
+            raise CheckoutRefused(f"{checkout} cannot be written by you: nothing was applied")
         found = look(root, approval.changes)
         if found.conflicts:
             return Conflicts(found.conflicts)
@@ -108,6 +110,7 @@ class _Apply:
         journal = self._journal(approved)
         committed = False
         try:
+            swap = swap or self._exchange(journal)
             staged = self._stage(journal, approved.slots(), found)
             moved = still(self.root, found)
             if moved:
@@ -134,13 +137,18 @@ class _Apply:
             record_discarded(self.session, approved)
             raise self._explained(error) from error
 
-    def _stage(self, journal: Journal, slots: Mapping[int, Change], found: Found) -> Mapping[bytes, os.stat_result]:
-        """Make everything that goes into place, on disk; returns its facts. Raises CheckoutRefused or OSError."""
-        if not probe(journal.new).noreplace:
+    def _exchange(self, journal: Journal) -> Exchange:
+        """How to swap two names here. Raises CheckoutRefused where even the least we need is missing."""
+        renames = probe(journal.new)
+        if not renames.noreplace:
             raise CheckoutRefused(
                 f"the file system of {self.checkout} cannot rename without overwriting, so nothing is applied to it: "
                 "use `paddock diff --patch` and apply the patch elsewhere"
             )
+        return exchange if renames.exchange else exchange_in_two
+
+    def _stage(self, journal: Journal, slots: Mapping[int, Change], found: Found) -> Mapping[bytes, os.stat_result]:
+        """Make everything that goes into place, on disk; returns its facts. Raises OSError, StateError."""
         for slot, change in slots.items():
             journal.stage(slot, change, self.blobs, found.facts.get(change.path))
         journal.sync([slot for slot, change in slots.items() if isinstance(change.after, File)])

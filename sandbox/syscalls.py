@@ -24,6 +24,8 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 """Flags to open what may be a regular file: never follows a link, never waits on a fifo."""
 
+_PROBES = (b"probe-1", b"probe-2", b"probe-3")
+
 _LONGEST = 3000  # bytes of path a single call gets; the kernel stops at 4096
 
 
@@ -140,19 +142,23 @@ class Renames:
 
 
 def probe(directory: int) -> Renames:
-    """Try both on fresh files in `directory`, which is left as it was. Raises OSError if it cannot write."""
-    names = (b"probe-1", b"probe-2", b"probe-3")
-    for name in names[:2]:
+    """Try both on fresh files in `directory`, a private one. Raises OSError if nothing can be written there."""
+    _clear(directory)  # a probe may have been cut short
+    for name in _PROBES[:2]:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
     try:
         return Renames(
-            exchange=_works(lambda: exchange(directory, names[0], directory, names[1])),
-            noreplace=_works(lambda: rename_noreplace(directory, names[0], directory, names[2])),
+            exchange=_works(lambda: exchange(directory, _PROBES[0], directory, _PROBES[1])),
+            noreplace=_works(lambda: rename_noreplace(directory, _PROBES[0], directory, _PROBES[2])),
         )
     finally:
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=directory)
+        _clear(directory)
+
+
+def _clear(directory: int) -> None:
+    for name in _PROBES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
 
 
 def _works(call: Callable[[], None]) -> bool:

@@ -1,8 +1,11 @@
 """A gate without an engine: a checkout, an overlay over it (mounted, or crafted by hand), a session, a blob store."""
 
+import contextlib
 import os
+import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,20 +80,68 @@ class Gate:
         return file
 
 
+def make_gate(folder: Path) -> Gate:
+    """A gate on an empty checkout, everything below one folder."""
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    sessions = Sessions(folder / "state")
+    session = sessions.create(
+        Meta(
+            id=new_id(),
+            kind="exec",
+            checkout=str(checkout),
+            created=now(),
+            image="sha256:0",
+            image_name="none",
+            uid=os.getuid(),
+            gid=os.getgid(),
+        )
+    )
+    session.upper.mkdir()
+    return Gate(checkout, session.upper, sessions, session, Manifest({}, b""), Blobs(session.blobs))
+
+
+@contextlib.contextmanager
+def overlay(gate: Gate, view: Path) -> Iterator[Callable[[], Path]]:
+    """Mounts a real overlay over the checkout when it is called, and gives its merged view."""
+
+    def mount() -> Path:
+        view.mkdir()
+        gate.session.work.mkdir()
+        options = f"lowerdir={gate.checkout},upperdir={gate.upper},workdir={gate.session.work},userxattr"
+        done = subprocess.run(
+            ["mount", "-t", "overlay", "overlay", "-o", options, view], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.fail(f"this test mounts an overlay, which takes root and a kernel that has it: {done.stderr}")
+        return view
+
+    try:
+        yield mount
+    finally:
+        if view.is_mount():
+            subprocess.run(["umount", view], check=True)
+
+
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
     """A gate on an empty checkout; call `begin` when the checkout is laid out."""
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    sessions = Sessions(tmp_path / "state")
-    session = sessions.create(
-        Meta(
-            id=new_id(), kind="exec", checkout=str(checkout), created=now(), image="sha256:0", image_name="none",
-            uid=os.getuid(), gid=os.getgid(),
-        )
-    )  # fmt: skip
-    session.upper.mkdir()
-    return Gate(checkout, session.upper, sessions, session, Manifest({}, b""), Blobs(session.blobs))
+    return make_gate(tmp_path)
+
+
+@pytest.fixture
+def new_gate(tmp_path: Path) -> Callable[[], contextlib.AbstractContextManager[tuple[Gate, Callable[[], Path]]]]:
+    """Makes as many gates as a property needs, each with a real overlay to mount."""
+
+    @contextlib.contextmanager
+    def make() -> Iterator[tuple[Gate, Callable[[], Path]]]:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        gate = make_gate(folder)
+        with overlay(gate, folder / "view") as mount:
+            yield gate, mount
+        shutil.rmtree(folder)
+
+    return make
 
 
 @pytest.fixture
@@ -114,23 +165,9 @@ def lay_out(gate: Gate) -> Callable[[dict[str, str]], None]:
 
 @pytest.fixture
 def mounted(gate: Gate, tmp_path: Path) -> Iterator[Callable[[], Path]]:
-    """Mount a real overlay over the checkout and give its merged view. Needs root; there is no skip."""
-    view = tmp_path / "view"
-
-    def mount() -> Path:
-        view.mkdir()
-        gate.session.work.mkdir()
-        options = f"lowerdir={gate.checkout},upperdir={gate.upper},workdir={gate.session.work},userxattr"
-        done = subprocess.run(
-            ["mount", "-t", "overlay", "overlay", "-o", options, view], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.fail(f"this test mounts an overlay, which takes root and a kernel that has it: {done.stderr}")
-        return view
-
-    yield mount
-    if view.is_mount():
-        subprocess.run(["umount", view], check=True)
+    """Mount a real overlay over the checkout and get its merged view. Needs root; there is no skip."""
+    with overlay(gate, tmp_path / "view") as mount:
+        yield mount
 
 
 def tree(root: Path) -> Tree:
