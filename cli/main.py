@@ -44,6 +44,9 @@ def _run(arguments: list[str]) -> int:
         return exits.USAGE
     except typer.Abort:
         return exits.INTERRUPTED
+    except SystemExit as error:  # what typer makes of EPIPE, its only way out of here by exit
+        sys.stdout = sys.__stdout__ or sys.stdout
+        raise BrokenPipeError from error
     return code if isinstance(code, int) else exits.DONE
 
 

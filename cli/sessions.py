@@ -1,6 +1,7 @@
 """`paddock sessions`: what was run, what of it still waits, and removing it."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,7 +33,7 @@ def list_(
     here = place.place()
     found = [stored.look(session) for session in here.sessions.all()]
     if not everything:
-        folder = str(place.checkout(directory))
+        folder = str((directory or Path()).resolve())
         found = [one for one in found if one.meta is not None and one.meta.checkout == folder]
     out = place.stdout()
     if as_json:

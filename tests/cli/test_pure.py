@@ -1,0 +1,106 @@
+"""Decisions that need nothing but values: the last line, remarks, wrapping, bars, policies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.order import DIALS
+from cli.risk import by_risk, runs_later, warnings
+from cli.screen.progress import bar
+from cli.screen.prose import Prose
+from cli.truth import Applied, Pending, Unchanged, as_json, sentence
+from images.image import Progress
+from sandbox.changes import Change, File, Link
+
+ID = "3f2a9c1b-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [
+        (Unchanged(), "host unchanged"),
+        (Pending(1, ID), "1 file pending: paddock review 3f2a9c1b"),
+        (Pending(3, ID), "3 files pending: paddock review 3f2a9c1b"),
+        (Applied(2, ID), "applied 2 files"),
+        (Applied(1, ID, 2), "applied 1 file · 2 files pending: paddock review 3f2a9c1b"),
+    ],
+)
+def test_the_last_line(truth, said):
+    assert sentence(truth) == said
+    assert as_json(truth)["summary"] == said
+
+
+def test_only_accept_edits_applies_by_itself_and_plan_never_does():
+    assert DIALS == {"plan": "never", "acceptEdits": "auto", "default": "ask", "bypassPermissions": "ask"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"Makefile",
+        b"sub/MAKEFILE",
+        b".github/workflows/x.yml",
+        b".vscode/tasks.json",
+        b"conftest.py",
+        b"webpack.config.js",
+        b"CLAUDE.md",
+        b".env.local",
+        b".claude/settings.json",
+        "pack\u200bage.json".encode(),
+        b"package.json.",
+    ],
+)
+def test_what_may_run_by_itself_is_known_by_name(path):
+    assert runs_later(path)
+
+
+@pytest.mark.parametrize("path", [b"src/app.py", b"README.md", b"makefile.txt", b"\xff\xfe", b"docs/env.md"])
+def test_ordinary_files_get_no_remark(path):
+    assert warnings(Change(path, None, File("0" * 64, 1))) == ()
+
+
+def test_remarks_come_from_the_change_itself():
+    old, new = File("0" * 64, 1), File("0" * 64, 1, executable=True)
+    assert warnings(Change(b"a", old, None)) == ("deletes",)
+    assert warnings(Change(b"a", old, new)) == ("executable",)
+    assert warnings(Change(b"a", None, Link(b"b"))) == ("link",)
+    assert warnings(Change(b"a", old, File("1" * 64, 2**21), moved=True)) == ("you changed this file too", "big")
+
+
+def test_what_deserves_a_look_comes_first():
+    changes = [Change(b"a", None, File("0" * 64, 1)), Change(b"z", File("0" * 64, 1), None)]
+    assert [change.path for change in sorted(changes, key=by_risk)] == [b"z", b"a"]
+
+
+@pytest.mark.parametrize(
+    ("progress", "drawn"),
+    [
+        (Progress("x"), ""),
+        (Progress("x", 5), "5"),
+        (Progress("x", 50, 100, "%"), f"[{'━' * 12}{'─' * 12}]  50%"),
+        (Progress("x", 1_000_000, 2_000_000, "B"), f"[{'━' * 12}{'─' * 12}]  50%  1 of 2 MB"),
+        (Progress("x", 9, 3, "%"), f"[{'━' * 24}] 100%"),
+    ],
+)
+def test_a_bar_says_how_far_it_is(progress, drawn):
+    assert bar(progress) == drawn
+
+
+def wrapped(text, width, cuts):
+    prose = Prose(width)
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    return "".join(prose.add(piece) for piece in pieces) + prose.end()
+
+
+@given(st.text("ab \n", max_size=200), st.integers(5, 30), st.sets(st.integers(0, 200)))
+def test_wrapping_loses_no_word_and_does_not_depend_on_how_the_text_arrived(text, width, cuts):
+    inside = sorted(cut for cut in cuts if cut <= len(text))
+    result = wrapped(text, width, inside)
+    assert result.split() == text.split()
+    assert result == wrapped(text, width, [])
+    assert all(len(line) <= width or " " not in line.strip() for line in result.split("\n"))
+
+
+def test_code_fences_are_not_broken():
+    code = "```\n" + "word " * 40 + "end\n```\n"
+    assert wrapped(code, 20, []) == code
