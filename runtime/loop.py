@@ -76,24 +76,32 @@ class Agent:
         sandbox that fails: the outcome says so, and the session can be continued after each of them. Cancelling the
         task around it leaves the session in the same order.
         """
+        if self._scope is not None:
+            raise RuntimeError("this agent is at work: wait for its run to end, or interrupt it")
         run = Run(emit, self.model.name)
         self._announce(emit)
-        outcome: Outcome = "success"
-        error = ""
-        with anyio.CancelScope() as self._scope:
-            try:
-                self._hear(prompt, emit)
-                await self._converse(run)
-            except Ended as ended:
-                outcome, error = ended.outcome, ended.error
-            except (ModelError, SandboxError) as failure:
-                outcome, error = "failed", str(failure)
-        if self._scope.cancelled_caught:
-            outcome = "interrupted"
-        self._scope = None
+        scope = self._scope = anyio.CancelScope()
+        try:
+            with scope:
+                outcome, error = await self._outcome(run, prompt)
+        finally:
+            self._scope = None
+        if scope.cancelled_caught:
+            outcome, error = "interrupted", ""
         finished = run.finished(outcome, error)
         emit(finished)
         return finished
+
+    async def _outcome(self, run: Run, prompt: str) -> tuple[Outcome, str]:
+        """Take in a prompt and work on it; how that ended, and why if it did not end well."""
+        try:
+            self._hear(prompt, run.emit)
+            await self._converse(run)
+        except Ended as ended:
+            return ended.outcome, ended.error
+        except (ModelError, SandboxError) as failure:
+            return "failed", str(failure)
+        return "success", ""
 
     async def _converse(self, run: Run) -> None:
         """Ask and act until the model asks for nothing more. Raises Ended, ModelError, SandboxError."""

@@ -393,6 +393,19 @@ def test_cancelling_the_task_anywhere_leaves_a_session_that_goes_on(tmp_path: Pa
     anyio.run(main)
 
 
+def test_one_agent_does_one_thing_at_a_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with stage(tmp_path, "turns: [{text: slow, delay: 0.2}]") as place, place.agent() as agent:
+            async with anyio.create_task_group() as group:
+                group.start_soon(agent.run, "go", place.events.append)
+                await anyio.sleep(0.05)
+                with pytest.raises(RuntimeError, match="at work"):
+                    await agent.run("me too", place.events.append)
+            assert place.seen(Finished)[0].text == "slow"
+
+    anyio.run(main)
+
+
 def test_nothing_that_is_no_interrupt_happens_without_a_run(tmp_path: Path) -> None:
     async def main() -> None:
         async with stage(tmp_path, "turns: [{text: hi}]") as place, place.agent() as agent:
