@@ -76,7 +76,7 @@ def run(code: str, folder: Path, *options: str) -> subprocess.CompletedProcess[s
     (session,) = (folder / "state" / "sessions").iterdir()
     command = [strace(), "-f", "-qq", "-o", str(folder / "trace"), *options]
     return subprocess.run(
-        [*command, sys.executable, "-c", code, folder / "checkout", session],
+        [*command, sys.executable, "-B", "-c", code, folder / "checkout", session],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -174,7 +174,8 @@ def inject(scene, tree, expected, *, fault: str, every: int) -> None:
     for name, number in points:
         folder = scene()
         done = run(APPLY, folder, "-e", f"trace={name}", "-e", f"inject={name}:{fault}:when={number}")
-        assert (done.returncode == KILLED) == ("KILL" in fault), f"{name} {number}: the fault was not injected"
+        # How many files Python itself opens to start varies a little: a number past the last call hits nothing.
+        assert was_hit(folder, done, fault) or count(folder, name) < number, f"{name} {number} was not hit"
         check(folder, tree, old, new, f"{fault} at {name} {number}")
         shutil.rmtree(folder)
 
@@ -206,6 +207,14 @@ def test_c20_an_error_at_a_sample_of_calls_leaves_the_tree_old_or_new(scene, tre
     inject(scene, tree, (old, new, before, kept), fault=f"error={error}", every=5)
 
 
+def was_hit(folder: Path, done: subprocess.CompletedProcess[str], fault: str) -> bool:
+    return done.returncode == KILLED if "KILL" in fault else "(INJECTED)" in (folder / "trace").read_text()
+
+
+def count(folder: Path, name: str) -> int:
+    return len(re.findall(rf"^(?:\d+ +)?{name}\(", (folder / "trace").read_text(), re.MULTILINE))
+
+
 def half_done(scene, tree, expected) -> Path:
     """A scene whose apply was killed in the middle of its steps."""
     _, _, before, total = expected
@@ -229,7 +238,7 @@ def double(scene, tree, expected, *, every: int) -> None:
         folder = kept.with_name(f"again-{name}-{number}")
         subprocess.run(["cp", "-a", kept, folder], check=True)
         done = run(RECOVER, folder, "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}")
-        assert done.returncode == KILLED
+        assert was_hit(folder, done, "KILL") or count(folder, name) < number, f"{name} {number} was not hit"
         recover(folder / "checkout", sessions=Sessions(folder / "state"))
         assert tree(folder / "checkout") == new, f"{name} {number}"
         assert verdict(folder) == "applied"
