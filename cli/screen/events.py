@@ -51,6 +51,7 @@ class TextScreen:
         self._front = ""
         self._wants_gap = False
         self._after_block = False
+        self._has_answered = False
         self._prose: Prose | None = None
         self._root = ""
 
@@ -93,6 +94,7 @@ class TextScreen:
             if not text:
                 return
             self._gap(self._answer, after_block=True)
+            self._has_answered = True
             self._prose = Prose(min(self._answer.width - 1, WIDEST) if self._answer.is_terminal else 0)
         shown = "\n".join("".join(safe.lines(piece)) for piece in text.split("\n"))
         self._answer.write(self._prose.add(shown))
@@ -151,7 +153,8 @@ class TextScreen:
 
     def _gap(self, terminal: Terminal, *, after_block: bool = False) -> None:
         """An empty line between text and calls; calls stand close together."""
-        if self._wants_gap or (after_block and self._after_block):
+        is_first = terminal is self._answer is not self._progress and not self._has_answered
+        if not is_first and (self._wants_gap or (after_block and self._after_block)):
             terminal.line()
         self._wants_gap = self._after_block = False
 

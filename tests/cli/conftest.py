@@ -74,6 +74,7 @@ class Emulator:
         self.process = process
         self.raw = b""
         self._screen = pyte.HistoryScreen(columns, rows, history=1000, ratio=1)
+        self._screen.write_process_input = lambda data: os.write(master, data.encode())  # where the cursor is
         self._stream = pyte.ByteStream(self._screen)
 
     @property
