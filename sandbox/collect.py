@@ -2,16 +2,19 @@
 
 import os
 import stat
+from collections.abc import Container
 from pathlib import Path
 
 from sandbox.blobs import Blobs
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node, Refused
 from sandbox.errors import StateError
 from sandbox.escape import escape
+from sandbox.folders import above, empty_folders
 from sandbox.host import OWNER_EXECUTES, Unusable, lstat, opened, opened_checkout, same_content
 from sandbox.ignore import Ignored
 from sandbox.manifest import Manifest
 from sandbox.names import is_git, is_reserved, link_problem
+from sandbox.repositories import REASON, inside_bare
 from sandbox.standing import GIT_STAYS, RESERVED, Standing, Standings, count_below
 from sandbox.syscalls import DIRECTORY, FILE, open_beneath, type_word
 from sandbox.upper import Entry, Level, is_blocked, is_gone, kind_of, levels
@@ -49,6 +52,7 @@ def collect(
             standings = Standings(root, manifest, blobs, size_limit=size_limit)
             collector = _Collector(source, standings, blobs, size_limit=size_limit)
             collector.run()
+            collector.keep_repositories_back()
             standings.remember()
     finally:
         os.close(source)
@@ -90,6 +94,14 @@ class _Collector:
                 return None
             raise
 
+    def keep_repositories_back(self) -> None:
+        """Refuse what would make or change a repository that has no `.git` folder."""
+        found = inside_bare([*self._changes, *self._empty_folders()], self._standings.exists)
+        for path, changes in found.items():
+            self._refuse(path, REASON, len(changes))
+        self._changes = [change for change in self._changes if not _is_in(found, change.path)]
+        self._new_folders = [path for path in self._new_folders if not _is_in(found, path)]
+
     def result(self, ignored: Ignored) -> ChangeSet:
         marked = [
             Change(
@@ -108,15 +120,8 @@ class _Collector:
 
     def _empty_folders(self) -> list[Change]:
         """New folders that no listed change brings along; folders in which everything was refused are such too."""
-        occupied: set[bytes] = set()
-        for change in self._changes:
-            _occupy(occupied, change.path.rpartition(b"/")[0])
-        empty: list[Change] = []
-        for path in sorted(self._new_folders, reverse=True):
-            if path not in occupied:
-                empty.append(Change(path, None, Directory(), moved=self._standings.was_there(path)))
-                _occupy(occupied, path)
-        return empty
+        empty = empty_folders(self._new_folders, (change.path for change in self._changes))
+        return [Change(path, None, Directory(), moved=self._standings.was_there(path)) for path in empty]
 
     def _level(self, level: Level, host: int | None) -> None:
         for entry in level.entries:
@@ -287,7 +292,5 @@ class _Collector:
         return count_below(self._upper, path)
 
 
-def _occupy(occupied: set[bytes], folder: bytes) -> None:
-    while folder and folder not in occupied:
-        occupied.add(folder)
-        folder = folder.rpartition(b"/")[0]
+def _is_in(found: Container[bytes], path: bytes) -> bool:
+    return path in found or any(folder in found for folder in above(path))

@@ -2,11 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sandbox.changes import Change, Directory, File, Link, Node
 from sandbox.escape import escape
+from sandbox.folders import above
 from sandbox.host import Unusable, lstat, node_at, opened
 from sandbox.upper import is_blocked, is_gone
 
@@ -111,7 +112,7 @@ def _check_folders(path: bytes, plan: dict[bytes, Change]) -> None:
     """The folders above a path that are changes themselves must end up as folders, if something comes here."""
     if plan[path].after is None:
         return
-    for folder in _above(path):
+    for folder in above(path):
         change = plan.get(folder)
         if change is not None and not isinstance(change.after, Directory):
             raise _Clash("lies in a folder that is deleted by the same approval")
@@ -119,13 +120,7 @@ def _check_folders(path: bytes, plan: dict[bytes, Change]) -> None:
 
 def _becomes_folder(path: bytes, plan: dict[bytes, Change]) -> bool:
     """Whether a file or link above the path turns into a folder with these changes."""
-    return any(folder in plan and isinstance(plan[folder].after, Directory) for folder in _above(path))
-
-
-def _above(path: bytes) -> Iterable[bytes]:
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        yield path
+    return any(folder in plan and isinstance(plan[folder].after, Directory) for folder in above(path))
 
 
 def _compare(change: Change, now: Node | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.blobs import Blobs
 from sandbox.changes import Change, Directory, File, Node, Refused
-from sandbox.host import Unusable, lstat, node_at
+from sandbox.host import Unusable, lstat, node_at, opened
 from sandbox.manifest import Manifest, Renewal
 from sandbox.names import is_git, is_reserved
 from sandbox.upper import Entry, Level, levels
@@ -57,6 +57,15 @@ class Standings:
     def was_there(self, path: bytes) -> bool:
         """Whether something stood at `path` when the session began."""
         return path in self._manifest
+
+    def exists(self, path: bytes) -> bool:
+        """Whether something stands at `path` now."""
+        folder, _, name = path.rpartition(b"/")
+        try:
+            with opened(self.root, folder) as directory:
+                return lstat(directory, name) is not None
+        except OSError:
+            return False
 
     def is_unmoved(self, path: bytes, facts: os.stat_result) -> bool:
         """Whether an entry with these facts is the one the session began with."""

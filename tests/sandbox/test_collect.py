@@ -281,6 +281,34 @@ def test_a_folder_that_holds_a_repository_is_not_replaced_by_a_file(gate, lay_ou
     assert gate.collect().changes == ()
 
 
+def test_s25_a_repository_without_a_git_folder_is_refused(gate, lay_out):
+    lay_out({"other/HEAD": "h"})
+    for path in ("sub/HEAD", "sub/config", "sub/objects/ab/cd", "sub/refs/heads/main", "sub/hooks/x", "sub/README"):
+        gate.put(path, "x")
+    gate.put("other/config", "x")
+    (gate.upper / "bare" / "objects").mkdir(parents=True)
+    (gate.upper / "bare" / "refs").mkdir()
+    gate.put("bare/HEAD", "ref: refs/heads/main")
+    found = gate.collect()
+    assert set(kinds(found)) == {b"sub/README", b"other/config", b"bare"}
+    assert set(reasons(found)) == {b"sub/HEAD", b"sub/config", b"sub/objects", b"sub/refs", b"sub/hooks",
+                                   b"bare/HEAD", b"bare/objects", b"bare/refs"}  # fmt: skip
+
+
+def test_s25_nor_can_one_be_completed_or_reconfigured_later(gate, lay_out):
+    lay_out({"half/HEAD": "h", "half/objects/": "", "full/HEAD": "h", "full/objects/": "", "full/refs/": ""})
+    gate.put("half/refs/x", "x")
+    gate.put("full/config", "[core]\nfsmonitor = evil\n")
+    assert gate.collect().changes == ()
+    assert set(reasons(gate.collect())) == {b"half/refs", b"full/config"}
+
+
+def test_s25_a_repository_may_be_deleted(gate, lay_out):
+    lay_out({"full/HEAD": "h", "full/objects/x": "", "full/refs/x": ""})
+    gate.whiteout("full")
+    assert reasons(gate.collect()) == {}
+
+
 def test_nobody_inside_can_make_one_of_our_journals(gate, lay_out):
     lay_out({})
     gate.put(".paddock-txn.0/COMMIT", "x")
