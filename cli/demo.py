@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cli.order import Order
     from cli.screen.output import Output
 
-PROMPT: Final = "One test of this project fails. Find out why, fix it, and run the tests again to be sure."
+PROMPT: Final = "One test of this project fails. Find out why, and fix it."
 TITLE: Final = (
     "Paddock: coding agents run free in a container on a copy of your repository;\nnothing leaves without your say."
 )
@@ -117,7 +117,9 @@ def _tell(settled: "Settled", project: Path, output: "Output", *, is_proven: boo
     if not isinstance(settled.truth, Applied):
         out.line()
         out.line("Nothing was written to the project: without your yes, nothing ever is.")
-        out.line(f"  cd {project} && paddock review      to look at it again")
+        out.line("To look at it again:")
+        out.line(f"  cd {project}")
+        out.line("  paddock review")
         output.end(settled.truth)
         return settled.code
     _heading(output, 4, "Approved and applied")

@@ -22,13 +22,20 @@ def ensure(here: Place, terminal: Terminal) -> bool:
     from sandbox import bootstrap
 
     wanted = bootstrap.missing()
-    if not wanted:
+    if not wanted or (all(one.what == "builder" for one in wanted) and _has_base()):
         return True
     announce(wanted, terminal)
     if has_person() and not here.environment.yes and not Person(terminal).confirm("install and start that now?"):
         return False
     bootstrap.install(wanted, state=here.environment.state, emit=lambda text: _tell(text, terminal))
     return True
+
+
+def _has_base() -> bool:
+    """Whether the base image is there already: then nothing is needed to build it."""
+    from images import catalog
+
+    return any(one.id is not None for one in catalog.listed(place.connect().images) if one.name == catalog.DEFAULT)
 
 
 def announce(wanted: "Sequence[Missing]", terminal: Terminal) -> None:

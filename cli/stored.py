@@ -52,11 +52,16 @@ def settled(here: "Place", *, days: int) -> Sequence[Session]:
 
 
 def remove(session: Session) -> bool:
-    """Delete a session's folder; False if a live process holds it."""
+    """Delete a session's folder; False if a live process holds it. Raises EngineUnavailable where that takes one."""
+    from sandbox import scratch
     from sandbox.discard import remove_tree
 
     try:
         with session.hold():
+            if scratch.is_foreign(session):
+                from sandbox.engine import Engine
+
+                scratch.clear(session, Engine.connect())
             remove_tree(session.path)
     except SessionBusy:
         return False

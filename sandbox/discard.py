@@ -110,14 +110,14 @@ def _remove(parent: int, name: bytes) -> None:
         trail = [(name, _emptied(folder))]
         while trail:
             current, left = trail[-1]
-            if left:
-                below = left.pop()
-                folder = _stepped(folder, below)
-                trail.append((below, _emptied(folder)))
-            else:
-                trail.pop()
-                folder = _stepped(folder, b"..")
+            below = left.pop() if left else b".."
+            above, folder = folder, _entered(folder, below)
+            os.close(above)
+            if below == b"..":
                 os.rmdir(current, dir_fd=folder)
+                trail.pop()
+            else:
+                trail.append((below, _emptied(folder)))
     finally:
         os.close(folder)
 
@@ -156,14 +156,6 @@ def _entered(parent: int, name: bytes) -> int:
     if facts.st_mode & 0o700 != 0o700 and facts.st_uid == os.geteuid():
         os.fchmod(folder, 0o700)
     return folder
-
-
-def _stepped(folder: int, name: bytes) -> int:
-    """Go to `name` from a folder and let go of the folder."""
-    try:
-        return _entered(folder, name)
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager

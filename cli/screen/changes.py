@@ -28,7 +28,7 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
 
     asked = case.changes.pending if changes is None else changes
     blobs = Blobs(case.session.blobs)
-    width = min(NAME, max((len(safe.path(change.path)) for change in asked), default=0))
+    width = min(NAME, max((len(shown(change)) for change in asked), default=0))
     for change in sorted(asked, key=risk.by_risk):
         terminal.line(row(change, blobs, terminal, width))
     if changes is not None:
@@ -41,12 +41,17 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
 def row(change: Change, blobs: "Blobs", terminal: Terminal, width: int) -> str:
     """One line for a change: letter, path, lines, remarks."""
     draw = terminal.style
-    name = f"{safe.path(change.path)}{'/' if isinstance(change.after or change.before, Directory) else ''}"
+    name = shown(change)
     plain = amount(change, blobs)
     coloured = " ".join(draw(word, SIGNS.get(word[:1], "dim")) for word in plain.split(" ")) if plain else ""
     pad = " " * max(0, AMOUNT - len(plain))
     remarks = draw(", ".join(risk.warnings(change)), "yellow")
     return f"  {draw(LETTERS[change.kind], COLOURS[change.kind])} {name:<{width}}  {coloured}{pad}  {remarks}".rstrip()
+
+
+def shown(change: Change) -> str:
+    """A change's path; a folder's ends in a slash."""
+    return f"{safe.path(change.path)}{'/' if isinstance(change.after or change.before, Directory) else ''}"
 
 
 def amount(change: Change, blobs: "Blobs") -> str:
