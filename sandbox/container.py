@@ -62,14 +62,20 @@ async def create(session: Session, engine: Engine) -> Container:
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
     try:
-        attached = await anyio.to_thread.run_sync(_check_and_attach, engine, id_, config)
-        channel = await Channel.over(attached)
-        await anyio.to_thread.run_sync(engine.start, id_)
+        with anyio.CancelScope(shield=True):  # what a thread has opened must come back to be closed
+            attached = await anyio.to_thread.run_sync(_check_and_attach, engine, id_, config)
+            channel = await Channel.over(attached)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    return Container(id_, engine, channel)
+    container = Container(id_, engine, channel)
+    try:
+        await anyio.to_thread.run_sync(engine.start, id_)
+    except BaseException:
+        await container.remove()
+        raise
+    return container
 
 
 def _config(session: Session, engine: Engine) -> Mapping[str, Any]:

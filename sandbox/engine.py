@@ -163,18 +163,19 @@ class DockerImages:
     def load(self, archive: IO[bytes], /) -> None:
         """Take in a docker archive."""
         with _engine_calls():
-            for line in self._api.load_image(archive):
-                if "error" in line:
-                    raise ImageError(f"the engine would not load the image: {line['error']}")
+            said = list(self._api.load_image(archive))  # to the end: a stream left half-read keeps its socket
+        if errors := [line["error"] for line in said if "error" in line]:
+            raise ImageError(f"the engine would not load the image: {errors[0]}")
 
     def pull(self, reference: str, on_progress: OnProgress, /) -> str:
         """Fetch an image from its registry."""
         repository, tag = docker.utils.parse_repository_tag(reference)
+        errors = []
         try:
             with _engine_calls():
                 for line in self._api.pull(repository, tag or "latest", stream=True, decode=True):
                     if "error" in line:
-                        raise UnknownImage(_not_pulled(reference, line["error"]))
+                        errors.append(line["error"])
                     detail = line.get("progressDetail") or {}
                     step = f"{line.get('status', '')} {line.get('id', '')}".strip()
                     on_progress(Progress(step, detail.get("current", 0), detail.get("total", 0), "bytes"))
@@ -183,8 +184,8 @@ class DockerImages:
         except SandboxError as error:
             raise UnknownImage(_not_pulled(reference, str(error))) from error
         found = self.find(reference)
-        if found is None:
-            raise UnknownImage(_not_pulled(reference, "the engine pulled it but does not hold it"))
+        if errors or found is None:
+            raise UnknownImage(_not_pulled(reference, (errors or ["the engine does not hold it afterwards"])[0]))
         return found
 
     def tags(self, prefix: str, /) -> Mapping[str, str]:
@@ -223,7 +224,7 @@ class DockerImages:
             try:
                 self._api.start(container)
                 self._api.wait(container, timeout=SECONDS)
-                yield from self._api.logs(container, stdout=True, stderr=False, stream=True)
+                yield self._api.logs(container, stdout=True, stderr=False)
             finally:
                 self._api.remove_container(container, v=True, force=True)
 

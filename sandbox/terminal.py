@@ -81,7 +81,7 @@ def _size(descriptor: int) -> list[int]:
 def _raw(descriptor: int) -> Iterator[None]:
     """Every key goes to the sandbox, Ctrl-C too; the terminal is what it was afterwards."""
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed ahead is not lost
     try:
         yield
     finally:

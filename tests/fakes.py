@@ -268,7 +268,7 @@ async def follow(
 
 async def wait_exit(process: asyncio.subprocess.Process) -> None:
     """Return when the process itself has ended: asyncio's own `wait` waits for its pipes too, which others may hold."""
-    while process.returncode is None:
+    while process.returncode is None:  # noqa: ASYNC110 - the transport knows it, and tells nobody in time
         await anyio.sleep(0.002)
 
 
