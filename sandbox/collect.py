@@ -108,7 +108,7 @@ class _Collector:
                 change.path,
                 change.before,
                 change.after,
-                ignored=ignored.matches(change.path, isinstance(change.after or change.before, Directory)),
+                ignored=ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory)),
                 moved=change.moved,
             )
             for change in [*self._changes, *self._empty_folders()]

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from sandbox.syscalls import DIRECTORY, FILE, open_beneath
+from sandbox.tracked import tracked
 
 _LARGEST = 4 * 1024 * 1024  # bytes of one ignore file; more is not written by people
 
@@ -43,9 +45,18 @@ class Ignored:
         self._root = checkout
         self._excludes = excludes
         self._folders: dict[bytes, _Folder] = {}
+        self._tracked: frozenset[bytes] | None = None
+
+    def leaves_out(self, path: bytes, is_dir: bool) -> bool:
+        """Whether git would leave this path out: the rules match it, and it is not tracked."""
+        if not self.matches(path, is_dir):
+            return False
+        if self._tracked is None:
+            self._tracked = tracked(self._root)
+        return path not in self._tracked
 
     def matches(self, path: bytes, is_dir: bool) -> bool:
-        """Whether git would leave this path out, were it not tracked. Nothing under an ignored folder comes back."""
+        """Whether the rules match this path. Nothing under an ignored folder comes back."""
         folder = self._folder(b"", None)
         slash = path.find(b"/")
         while slash >= 0 and not folder.is_ignored:
@@ -95,10 +106,23 @@ class Ignored:
 def _decide(rules: Sequence[tuple[int, GitIgnoreSpec]], path: bytes, is_dir: bool) -> bool:
     """The nearest file that says something wins; in it, the last pattern that matches."""
     for offset, spec in rules:
-        verdict = spec.check_file(os.fsdecode(path[offset:]) + ("/" if is_dir else "")).include
-        if verdict is not None:
-            return verdict
+        subject = os.fsdecode(path[offset:]) + ("/" if is_dir else "")
+        for pattern in reversed(spec.patterns):
+            if pattern.include is not None and _is_match(pattern, subject):
+                return pattern.include
     return False
+
+
+def _is_match(pattern: GitIgnoreSpecPattern, subject: str) -> bool:
+    """Whether a pattern means this very path. For pathspec one that means a folder also means all that is in it; for
+    us the folder has had its own turn, and may have been taken back in by another file.
+    """
+    if pattern.regex is None:
+        return False
+    if pattern.regex.groupindex:  # the group is the end of a path
+        return pattern.regex.fullmatch(subject) is not None
+    found = pattern.regex.match(subject)  # `*` and `folder/**`: everything, or everything below
+    return found is not None and (found.end() < len(subject) or not found[0].endswith("/"))
 
 
 def user_excludes(home: Path) -> Path:

@@ -224,10 +224,16 @@ def settle(first_directory: int, first: bytes, second_directory: int, second: by
 
 
 def _node(directory: int, name: bytes) -> Node | Unusable | None:
-    """What stands at a name; something we cannot take is nobody's before or after, so it compares unequal."""
+    """What stands at a name; something we cannot take is nobody's before or after, so it compares unequal.
+
+    A disk that cannot be read is no such thing: nothing is concluded from it. Raises OSError.
+    """
     try:
         return node_at(directory, name)[0]
     except Unusable as problem:
+        cause = problem.__cause__
+        if isinstance(cause, OSError) and cause.errno not in _ONE_PATH:
+            raise cause from None
         return problem
 
 

@@ -31,7 +31,7 @@ FILES = st.dictionaries(st.sampled_from(["", "a/", "build/", "a/b/"]), st.lists(
 PATHS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES, exclude=st.lists(PATTERNS, max_size=2), mine=st.lists(PATTERNS, max_size=2), paths=st.lists(PATHS))
 def test_we_ignore_what_git_ignores(tmp_path, files, exclude, mine, paths):
     home = Path(tempfile.mkdtemp(dir=tmp_path))
