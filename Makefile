@@ -17,13 +17,13 @@ help: ## show this list
 demo: .venv/.runtime ## set everything up, then watch an agent fix a failing test and the fix come home
 	@$(BIN)/paddock demo
 
-test: .venv/.dev engine ## run every test, against a real engine (ARGS="-k name" for some)
-	@$(PYTEST) $(ARGS)
+test: .venv/.dev engine ## run the whole suite, against a real engine (ARGS="-k name" for some)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-fast: .venv/.dev ## run the tests that need no engine and take no time
 	@$(PYTEST) -m "not engine and not slow" $(ARGS)
 
-test-slow: .venv/.dev engine ## run only the slow tests
+test-slow: .venv/.dev engine ## run the exhaustive tests that take minutes: every fault at every system call
 	@$(PYTEST) -m slow $(ARGS)
 
 check: .venv/.dev ## format, lint, types and layers

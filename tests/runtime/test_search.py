@@ -1,7 +1,6 @@
-"""Glob and Grep with a real ripgrep; without one on this machine only their flags can be checked here."""
+"""Glob and Grep with a real ripgrep."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,6 @@ from runtime.tools.tool import ToolFailed
 from tests.fakes import FakeSandbox
 from tests.runtime.test_tools import Bench, at_bench
 
-needs_ripgrep = pytest.mark.skipif(
-    shutil.which("rg") is None, reason="ripgrep is not on this machine; the base image has it"
-)
 FILES = {
     "a.py": "import os\nprint('needle')\nNeedle\n",
     "src/b.py": "needle = 1\nneedle = 2\n",
@@ -54,7 +50,6 @@ def test_grep_has_no_other_names_for_its_flags(name: str) -> None:
         validated(ALL["Grep"], {"pattern": "x", name: 1})
 
 
-@needs_ripgrep
 def test_glob_finds_files_newest_first(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         for age, name in enumerate(["src/b.py", "a.py", ".hidden/d.py", "-dash.py"]):
@@ -71,7 +66,6 @@ def test_glob_finds_files_newest_first(tmp_path: Path) -> None:
     at_bench(tmp_path, test, FILES)
 
 
-@needs_ripgrep
 def test_glob_looks_where_it_is_told(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         assert (
@@ -86,7 +80,6 @@ def test_glob_looks_where_it_is_told(tmp_path: Path) -> None:
     at_bench(tmp_path, test, FILES)
 
 
-@needs_ripgrep
 def test_glob_shows_a_hundred_and_says_so(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         result = await desk.use("Glob", {"pattern": "*"})
@@ -96,7 +89,6 @@ def test_glob_shows_a_hundred_and_says_so(tmp_path: Path) -> None:
     at_bench(tmp_path, test, {f"f{n}": "" for n in range(120)})
 
 
-@needs_ripgrep
 def test_grep_shows_files_lines_or_counts(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         root = desk.root
@@ -116,7 +108,6 @@ def test_grep_shows_files_lines_or_counts(tmp_path: Path) -> None:
     at_bench(tmp_path, test, FILES)
 
 
-@needs_ripgrep
 def test_grep_goes_on_where_it_stopped(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         given = {"pattern": "x", "output_mode": "content", "-n": False, "head_limit": 2}
@@ -129,7 +120,6 @@ def test_grep_goes_on_where_it_stopped(tmp_path: Path) -> None:
     at_bench(tmp_path, test, {"f": "".join(f"x{n}\n" for n in range(5))})
 
 
-@needs_ripgrep
 def test_grep_explains_a_bad_pattern(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         assert "regex parse error" in await desk.refused("Grep", {"pattern": "("})
@@ -138,7 +128,6 @@ def test_grep_explains_a_bad_pattern(tmp_path: Path) -> None:
     at_bench(tmp_path, test, FILES)
 
 
-@needs_ripgrep
 def test_one_huge_line_does_not_fill_the_answer(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         text = (await desk.use("Grep", {"pattern": "needle", "output_mode": "content"})).text
@@ -157,7 +146,6 @@ def only(folder: Path, desk: Bench, *programs: str) -> None:
     desk.bench.sandbox.path = str(tools)
 
 
-@needs_ripgrep
 def test_an_image_that_cannot_tell_times_gets_its_files_by_name(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         only(tmp_path, desk, "rg", "bash", "xargs")
