@@ -1,6 +1,7 @@
 """Glob and Grep with a real ripgrep."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
