@@ -109,12 +109,16 @@ class Channel:
         return Stream(self, self._next)
 
     async def serve(self) -> None:
-        """Hand every frame to its stream, until the stream ends or breaks; then every stream learns of it."""
+        """Hand every frame to its stream, until the stream ends or breaks; then every stream learns of it.
+
+        Cancelling does not end it, only `close` does: a call that is being cancelled still needs its last answer.
+        """
         parser = Parser()
         try:
-            while True:
-                for frame in parser.feed(self._unwrapper.feed(await self._attached.receive(4 * CHUNK))):
-                    self._deliver(frame)
+            with anyio.CancelScope(shield=True):
+                while True:
+                    for frame in parser.feed(self._unwrapper.feed(await self._attached.receive(4 * CHUNK))):
+                        self._deliver(frame)
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             self._end("the sandbox ended")
         except SandboxLost as error:

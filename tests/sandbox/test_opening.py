@@ -85,6 +85,16 @@ async def test_leaving_before_the_start_is_done_leaves_nothing(session: Session,
     assert [one for one in engine.containers() if one.owner.session == session.id] == []
 
 
+async def test_cancelling_the_whole_block_kills_its_calls_at_once(session: Session, engine: Engine) -> None:
+    began = time.monotonic()
+    with anyio.move_on_after(2) as scope:
+        async with opened(session, engine) as sandbox:
+            await sandbox.run(Command(["sleep", "600"], sandbox.root))
+    assert scope.cancelled_caught
+    assert time.monotonic() - began < 5
+    assert [one for one in engine.containers() if one.owner.session == session.id] == []
+
+
 async def test_a_start_that_fails_tells_every_call_why(state: Path, checkout: Path, engine: Engine) -> None:
     missing = Image("gone", "sha256:" + "0" * 64)
     session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=missing)
