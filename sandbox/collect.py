@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sandbox.blobs import Blobs
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node, Refused
+from sandbox.contents import Contents
 from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.folders import above, empty_folders
@@ -33,13 +34,15 @@ def collect(
     blobs: Blobs,
     size_limit: int = SIZE_LIMIT,
     excludes: Path | None = None,
+    seen: Manifest | None = None,
 ) -> ChangeSet:
     """Compare an overlay's upper directory with the checkout as it is now.
 
     Nothing in `upper` is believed: it is read by directory descriptors, its contents are hashed, and times, git's
     index and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after
     an apply. The cost grows with what changed. `size_limit` is in bytes a file, for both sides; `excludes` is the
-    user's own ignore file (`sandbox.ignore.user_excludes`).
+    user's own ignore file (`sandbox.ignore.user_excludes`); `seen` remembers the ignored files of earlier looks
+    (`Manifest.remembered`), None hashes them every time.
 
     Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
     """
@@ -49,29 +52,26 @@ def collect(
         raise StateError(f"{upper} cannot be opened: {error.strerror}") from error
     try:
         with opened_checkout(checkout) as root:
+            ignored = Ignored(checkout, excludes)
             standings = Standings(root, manifest, blobs, size_limit=size_limit)
-            collector = _Collector(source, standings, blobs, size_limit=size_limit)
-            collector.run()
-            collector.keep_repositories_back()
-            standings.remember()
+            contents = Contents(blobs, size_limit, ignored, seen)
+            return _Collector(source, standings, contents).run().result(ignored)
     finally:
         os.close(source)
-    return collector.result(Ignored(checkout, excludes))
 
 
 class _Collector:
     """Walks the upper layer once, folder by folder, with the checkout's folder of the same path open beside it."""
 
-    def __init__(self, upper: int, standings: Standings, blobs: Blobs, *, size_limit: int) -> None:
+    def __init__(self, upper: int, standings: Standings, contents: Contents) -> None:
         self._upper = upper
         self._standings = standings
-        self._blobs = blobs
-        self._limit = size_limit
+        self._contents = contents
         self._changes: list[Change] = []
         self._refused: list[Refused] = []
         self._new_folders: list[bytes] = []
 
-    def run(self) -> None:
+    def run(self) -> "_Collector":
         for level in levels(self._upper, self._unreadable):
             try:
                 host = self._beside(level.path)
@@ -84,6 +84,10 @@ class _Collector:
             finally:
                 if host is not None:
                     os.close(host)
+        self._keep_repositories_back()
+        self._standings.remember()
+        self._contents.remember()
+        return self
 
     def _beside(self, path: bytes) -> int | None:
         """The checkout's folder of the same path, open; None if there is none, or something else in its place."""
@@ -94,7 +98,7 @@ class _Collector:
                 return None
             raise
 
-    def keep_repositories_back(self) -> None:
+    def _keep_repositories_back(self) -> None:
         """Refuse what would make or change a repository that has no `.git` folder."""
         found = inside_bare([*self._changes, *self._empty_folders()], self._standings.exists)
         for path, changes in found.items():
@@ -246,11 +250,11 @@ class _Collector:
         if facts.st_mode & _SPECIAL_BITS:
             self._refuse(path, f"has the mode {stat.S_IMODE(facts.st_mode):o}: setuid, setgid and sticky bits stay")
             return
-        content = None if facts.st_size > self._limit else self._blobs.put_fd(descriptor, self._limit)
+        content = self._contents.take(path, descriptor, facts)
         if content is None:
-            self._refuse(path, f"has {facts.st_size:,} bytes, over the limit of {self._limit:,}")
+            self._refuse(path, f"has {facts.st_size:,} bytes, over the limit of {self._contents.limit:,}")
             return
-        self._replace(path, File(content.digest, content.size, bool(facts.st_mode & OWNER_EXECUTES)), host)
+        self._replace(path, content, host)
 
     def _link(self, level: Level, entry: Entry, host: int | None) -> None:
         path = level.below(entry.name)

@@ -4,11 +4,14 @@ import os
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
 from sandbox.changes import Change, Directory, File, Link
+from sandbox.collect import collect
 from sandbox.errors import CheckoutRefused, StateError
+from sandbox.manifest import Manifest
 
 
 def kinds(changes):
@@ -350,6 +353,34 @@ def test_ignored_paths_are_listed_apart(gate, lay_out):
     found = gate.collect()
     assert {change.path for change in found.changes} == {b"build/x", b"a.log", b"b.txt"}
     assert {change.path for change in found.pending} == {b"b.txt"}
+
+
+@pytest.fixture
+def settled(gate):
+    """An ignored file whose change time is old enough to be trusted."""
+    (gate.checkout / ".gitignore").write_text("*.o\n")
+    gate.begin()
+    gate.put("a.o", "one")
+    time.sleep(2.1)
+    return gate.upper / "a.o"
+
+
+def test_an_ignored_file_is_read_again_only_when_it_moved(gate, settled, change_at):
+    def look():
+        seen = Manifest.remembered(gate.session.path / "seen")
+        return change_at(
+            collect(gate.upper, gate.checkout, manifest=gate.manifest, blobs=gate.blobs, seen=seen), b"a.o"
+        ).after
+
+    first = look()
+    facts = settled.stat()
+    os.utime(settled, ns=(0, facts.st_mtime_ns))  # the access time only: it moves the change time
+    assert look() == first
+    settled.write_text("two")
+    os.utime(settled, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert gate.blobs.read(look().digest) == b"two"
+    settled.chmod(0o755)
+    assert look().executable
 
 
 def test_k01_a_file_that_the_user_edited_meanwhile_has_moved(gate, lay_out, change_at):
