@@ -266,6 +266,27 @@ def test_s37_without_exchange_in_the_file_system_the_apply_is_as_good(scene, tre
     assert tree(folder / "checkout") == new
 
 
+@pytest.mark.parametrize("signal", ["INT", "TERM", "HUP"])
+def test_c11_an_interrupt_past_the_commit_point_waits_for_the_end(scene, tree, expected, signal):
+    _, new, before, total = expected
+    number = before["renameat2"] + (total["renameat2"] - before["renameat2"]) // 2 + 1
+    folder = scene()
+    done = run(APPLY, folder, "-e", "trace=renameat2", "-e", f"inject=renameat2:signal={signal}:when={number}")
+    assert done.returncode != 0
+    assert tree(folder / "checkout") == new
+    assert verdict(folder) == "applied"
+    assert recover(folder / "checkout", sessions=Sessions(folder / "state")) is None
+
+
+def test_c11_an_interrupt_before_the_commit_point_leaves_the_tree_as_it_was(scene, tree, expected):
+    old, _, before, _ = expected
+    folder = scene()
+    done = run(APPLY, folder, "-e", "trace=fsync", "-e", f"inject=fsync:signal=INT:when={before['fsync'] + 4}")
+    assert "KeyboardInterrupt" in done.stderr
+    assert tree(folder / "checkout") == old
+    assert verdict(folder) == "not applied"
+
+
 def committed(gate, root, content="new", *, before="old"):
     """A journal as a crash right after COMMIT leaves it, for one edit of `a`."""
     from sandbox.approval import Approval, record_approval
