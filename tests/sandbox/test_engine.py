@@ -1,5 +1,6 @@
 """What is asked of the engine, seen from outside: every request that leaves."""
 
+import gc
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -68,10 +69,12 @@ def test_c09_an_image_that_is_gone_is_named(engine: Engine) -> None:
     assert engine.images.find("no-such-image:1") is None
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py leaves that socket open
 def test_a_silent_engine_is_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(EngineUnavailable, match="paddock doctor --fix"):
         Engine.connect()
+    gc.collect()
 
 
 def test_nothing_in_the_package_asks_for_an_archive_or_an_exec() -> None:
