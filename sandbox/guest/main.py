@@ -21,6 +21,8 @@ from sandbox.guest.processes import Crew
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
+IDLE = 0.002  # seconds without a word from anybody before the next crew is forked
+
 
 class Guest:
     """One loop over everything that can speak."""
@@ -32,6 +34,7 @@ class Guest:
         self.on_write = {}
         self.calls = {}
         self.crew = None
+        self.prepare_at = 0.0
         self.helper = Helper(self)
 
     def watch(self, descriptor, handler):
@@ -78,9 +81,11 @@ class Guest:
         send_json(1, 0, HELLO, {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()})
         self.frames = Frames()
         self.watch(0, self.on_host)
-        self.prepare()
         while True:
-            for descriptor, events in self.poll.poll(self.patience()):
+            happened = self.poll.poll(self.patience())
+            if not happened and self.crew is None:
+                self.prepare()
+            for descriptor, events in happened:
                 reader, writer = self.on_read.get(descriptor), self.on_write.get(descriptor)
                 if writer and events & (select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP):
                     writer(descriptor)
@@ -93,10 +98,11 @@ class Guest:
             self.reap()
 
     def patience(self):
+        """How long to wait for something to happen, in seconds: orphans of ended calls are reaped at least every 5."""
         deadlines = [call.deadline for call in self.calls.values() if call.deadline is not None]
-        if not deadlines:
-            return 5.0  # orphans of ended calls are reaped at least this often
-        return max(0.0, min(deadlines) - time.monotonic())
+        if self.crew is None:
+            deadlines.append(self.prepare_at)
+        return max(0.0, min([*deadlines, time.monotonic() + 5.0]) - time.monotonic())
 
     def reap(self):
         try:
@@ -137,6 +143,7 @@ class Guest:
         call = Call(self, stream, bool(request.get("stdin")))
         try:
             crew, self.crew = self.crew or Crew(self.forget, self.config), None
+            self.prepare_at = time.monotonic() + IDLE
             call.start(request, crew)
         except OSError as problem:  # no process, no descriptor, no terminal to be had
             send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", problem.errno]})
@@ -149,15 +156,14 @@ class Guest:
             self.unwatch(call.status)
             os.close(call.status)
         send_json(1, call.stream, DONE, done)
-        self.prepare()
+        self.prepare_at = time.monotonic() + IDLE
 
     def prepare(self):
-        """Have a crew ready for the next call, while the host thinks."""
-        if self.crew is None:
-            try:
-                self.crew = Crew(self.forget, self.config)
-            except OSError:
-                pass  # no process to be had now: the next call will try again, and say so
+        """Have a crew ready for the next call, in a moment when nobody waits for anything."""
+        try:
+            self.crew = Crew(self.forget, self.config)
+        except OSError:
+            self.prepare_at = time.monotonic() + 1.0  # no process to be had now; a call will try itself, and say so
 
 
 def find_shell():
