@@ -22,6 +22,7 @@ from sandbox.errors import StateError
 from sandbox.host import opened
 from sandbox.names import RESERVED
 from sandbox.syscalls import DIRECTORY, FILE, start_writing
+from sandbox.upper import is_blocked, is_gone
 
 TRASH = b".trash"
 
@@ -109,11 +110,15 @@ class Journal:
 
     def _join_group(self, descriptor: int, path: bytes) -> None:
         """A new file belongs to its folder's group where the folder says so (setgid), as if it were made there."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        try:
             with opened(self._root, path.rpartition(b"/")[0]) as directory:
                 facts = os.fstat(directory)
-            if facts.st_mode & stat.S_ISGID and facts.st_gid != os.fstat(descriptor).st_gid:
-                os.fchown(descriptor, -1, facts.st_gid)
+        except OSError as error:
+            if is_gone(error) or is_blocked(error):
+                return  # the folder is yet to be made, perhaps in the place of a file or a link
+            raise
+        if facts.st_mode & stat.S_ISGID and facts.st_gid != os.fstat(descriptor).st_gid:
+            os.fchown(descriptor, -1, facts.st_gid)
 
     def sync(self, slots: Sequence[int]) -> None:
         """Put these staged files, and the folder itself, on disk."""

@@ -40,7 +40,8 @@ class Entry:
 class Level:
     """One folder: open as `descriptor` until the next one is asked for.
 
-    What the reader puts into `descend` is visited next.
+    `opaque`: nothing of the checkout's folder shines through, because of a mark here or on a folder above; the kernel
+    only marks the topmost. What the reader puts into `descend` is visited next.
     """
 
     path: bytes
@@ -75,16 +76,16 @@ def levels(root: int, on_unreadable: OnUnreadable, *, start: bytes = b"") -> Ite
     The first is `start`. Opened so, a folder that is moved or swapped for a link while we read is an error and not a
     way out; and depth costs neither stack nor descriptors. Errors go to `on_unreadable` with the path.
     """
-    waiting: list[tuple[bytes, list[bytes]]] = [(b"", [start])]
+    waiting: list[tuple[bytes, list[bytes], bool]] = [(b"", [start], False)]
     while waiting:
-        parent, names = waiting[-1]
+        parent, names, hidden = waiting[-1]
         if not names:
             waiting.pop()
             continue
         name = names.pop()
         path = parent + b"/" + name if parent else name
         try:
-            level = _open_level(root, path)
+            level = _open_level(root, path, hidden)
         except OSError as error:
             on_unreadable(path, error)
             continue
@@ -93,16 +94,16 @@ def levels(root: int, on_unreadable: OnUnreadable, *, start: bytes = b"") -> Ite
         finally:
             os.close(level.descriptor)
         if level.descend:
-            waiting.append((path, sorted(level.descend, reverse=True)))
+            waiting.append((path, sorted(level.descend, reverse=True), level.opaque))
 
 
-def _open_level(root: int, path: bytes) -> Level:
+def _open_level(root: int, path: bytes, hidden: bool) -> Level:
     descriptor = open_beneath(root, path)
     try:
         with os.scandir(descriptor) as entries:
             found = [Entry(os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries]
         found.sort(key=lambda entry: entry.name)
-        return Level(path, descriptor, _is_opaque(descriptor), found)
+        return Level(path, descriptor, hidden or _is_opaque(descriptor), found)
     except BaseException:
         os.close(descriptor)
         raise

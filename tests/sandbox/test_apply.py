@@ -57,6 +57,27 @@ def test_every_kind_of_change_arrives(gate, lay_out, tree):
     assert gate.collect().changes == ()
 
 
+def test_a_link_becomes_a_folder_with_something_deep_in_it(gate, lay_out, tree):
+    lay_out({"c": "->a"})
+    gate.opaque("c")
+    gate.put("c/a/deep", "x")
+    assert isinstance(gate.apply_all(), Applied)
+    assert tree(gate.checkout) == {
+        b"c": ("folder", b""),
+        b"c/a": ("folder", b""),
+        b"c/a/deep": ("file", b"x"),
+    }
+
+
+def test_a_new_file_joins_the_group_of_a_setgid_folder(gate, lay_out):
+    lay_out({"shared/": ""})
+    os.chown(gate.checkout / "shared", -1, os.getgroups()[0] if os.geteuid() else 4321)
+    (gate.checkout / "shared").chmod(0o2775)
+    gate.put("shared/new", "x")
+    gate.apply_all()
+    assert (gate.checkout / "shared" / "new").stat().st_gid == (gate.checkout / "shared").stat().st_gid
+
+
 def test_only_what_was_approved_arrives(gate, lay_out, tree):
     lay_out({"a": "1", "b": "1"})
     gate.put("a", "2")

@@ -80,6 +80,14 @@ def test_s16_opaque_directory_lists_the_deleted_files(gate, lay_out):
     }
 
 
+def test_s16_folders_made_anew_inside_an_opaque_one_hide_what_was_there(gate, lay_out):
+    lay_out({"c/b/old": "x", "c/b/keep": "k"})
+    gate.opaque("c")
+    gate.put("c/b/new", "n")
+    gate.put("c/b/keep", "k")
+    assert kinds(gate.collect()) == {b"c/b/old": "deleted", b"c/b/new": "added"}
+
+
 def test_s34_a_deleted_folder_is_listed_file_by_file(gate, lay_out):
     lay_out({"d/a": "1", "d/e/b": "2", "d/empty/": "", "d/l": "->a"})
     gate.whiteout("d")

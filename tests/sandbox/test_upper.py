@@ -56,6 +56,18 @@ def test_marks_of_the_overlay_are_told_from_entries(upper, read):
     )
 
 
+def test_everything_below_an_opaque_folder_is_opaque(upper, read):
+    (upper / "d" / "e").mkdir(parents=True)
+    (upper / "f").mkdir()
+    os.setxattr(upper / "d", "user.overlay.opaque", b"y")
+    assert {path: opaque for path, (opaque, _) in read()[0].items()} == {
+        b"": False,
+        b"d": True,
+        b"d/e": True,
+        b"f": False,
+    }
+
+
 @pytest.mark.parametrize("value", [b"x", b"n", b"", b"yes", b"\0"])
 def test_only_the_kernels_own_value_makes_a_folder_opaque(upper, read, value):
     os.setxattr(upper, "user.overlay.opaque", value)
