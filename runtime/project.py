@@ -19,6 +19,7 @@ from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
 from sandbox.diff import unified
 from sandbox.engine import Engine
+from sandbox.escape import escape
 from sandbox.gate import manifest_of
 from sandbox.opening import opened, prepare
 from sandbox.orphans import sweep
@@ -73,6 +74,13 @@ class Project:
     def patch(self, changes: Sequence[Change]) -> bytes:
         """These changes as a patch that `git apply` takes. Names and contents are the sandbox's: escape to print."""
         return unified(changes, Blobs(self.session.blobs))
+
+    def review(self, changes: ChangeSet) -> str:
+        """A change set as text that is safe to print: what is pending as a patch, the rest by name and reason."""
+        lines = [escape(line, tabs=True) for line in self.patch(changes.pending).split(b"\n")[:-1]]
+        lines += [f"ignored: {escape(change.path)}" for change in changes.changes if change.ignored]
+        lines += [f"refused: {escape(one.path)}: {escape(one.reason)}" for one in changes.refused]
+        return "\n".join(lines)
 
     async def apply(self, changes: ChangeSet, *, only: Sequence[Change] | None = None) -> Applied | Conflicts:
         """Write frozen changes to the checkout: all that is pending, or `only` some; all of them or, on conflict, none.
