@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import anyio
 import anyio.to_thread
@@ -25,6 +25,10 @@ from sandbox.sessions import Session
 
 KILL_SECONDS = 5.0
 FILE_SECONDS = 60.0
+LIST_LIMIT = 16 * 1024 * 1024
+"""Bytes of one listing as it travels: some hundred thousand names."""
+EntryKind = Literal["file", "directory", "link", "other"]
+KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
 STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
 NO_PROGRAM = {
     0: "not a valid argument",
@@ -152,11 +156,11 @@ class DockerSandbox:
 
     async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
         """What a directory holds."""
-        text = await self._file({"op": "list", "path": _absolute(path)}, most=64 * 1024 * 1024)
+        text = await self._file({"op": "list", "path": _absolute(path), "limit": LIST_LIMIT}, most=LIST_LIMIT)
         try:
             rows = json.loads(text)
-            return [Entry(str(name), kind, int(size)) for name, kind, size in rows]
-        except (ValueError, TypeError) as error:
+            return [Entry(str(name), KINDS[kind], int(size)) for name, kind, size in rows]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise SandboxLost("the sandbox broke the protocol") from error
 
     async def write(self, path: PurePosixPath, data: bytes, /) -> None:
@@ -173,6 +177,10 @@ class DockerSandbox:
                     if rest is not None:
                         await stream.send_data(rest)
                     content, done = await _content(stream, most)
+            except anyio.get_cancelled_exc_class():
+                with anyio.CancelScope(shield=True):
+                    await stream.send(Kind.KILL)  # or half a write would stay behind, under a name of ours
+                raise
             except TimeoutError as error:
                 await stream.send(Kind.KILL)
                 raise FileError("other", path, f"no answer within {FILE_SECONDS:.0f} s") from error
@@ -266,7 +274,7 @@ async def _content(stream: Stream, most: int) -> tuple[bytes, Done]:
     size = 0
     while (frame := await stream.receive()).kind is not Kind.DONE:
         size += len(frame.payload) - 1
-        if size > most + 1:
+        if len(frame.payload) < 2 or size > most + 1:
             raise SandboxLost("the sandbox broke the protocol")
         pieces.append(frame.payload[1:])
     return b"".join(pieces), done_of(frame)

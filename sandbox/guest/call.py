@@ -8,7 +8,7 @@ import termios
 import time
 
 from sandbox.guest.processes import descendants, signal_quietly
-from sandbox.guest.rights import GUEST_ID, libc
+from sandbox.guest.rights import owned_by
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, WINDOW, send
 
 REPORT_LIMIT = 4096
@@ -38,6 +38,7 @@ class Call:
         self.exit_code = None
         self.problem = None
         self.deadline = None
+        self.owed = None
         self.status = self.supervisor = None
 
     def start(self, request, crew):
@@ -45,10 +46,12 @@ class Call:
         theirs = []
         self.status, self.supervisor = crew.status, crew.pid
         try:
-            if request.get("terminal"):
-                self.open_terminal(request["terminal"], theirs)
-            else:
-                self.open_pipes(request, theirs)
+            with owned_by(self.guest.config["uid"]):
+                if request.get("terminal"):
+                    self.open_terminal(theirs)
+                else:
+                    self.open_pipes(request, theirs)
+            self.resize(request.get("terminal"))
             crew.go(request, theirs)
         except OSError:
             for descriptor in [*self.readers, self.status, self.stdin]:
@@ -67,31 +70,27 @@ class Call:
             reader, self.stdin = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self.stdin, False)
         else:
-            reader = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+            reader = os.dup(self.guest.null)
         theirs.append(reader)
         for number in (1, 2, 3) if request.get("report") else (1, 2):
             reader, writer = os.pipe2(os.O_CLOEXEC)
             theirs.append(writer)
+            os.set_blocking(reader, False)  # the tool can open this end too, and take away what we were told of
             self.readers[reader] = number
 
-    def open_terminal(self, size, theirs):
-        """A terminal that belongs to the tool's uid: devpts gives a new one to whoever opens it, by fsuid."""
-        libc.setfsuid(self.guest.config["uid"])
-        try:
-            self.terminal = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-            fcntl.ioctl(self.terminal, TIOCSPTLCK, struct.pack("i", 0))
-            number = struct.unpack("I", fcntl.ioctl(self.terminal, TIOCGPTN, b"\0\0\0\0"))[0]
-            theirs += [os.open("/dev/pts/%d" % number, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)] * 3
-        finally:
-            libc.setfsuid(GUEST_ID)
-        self.resize(size)
+    def open_terminal(self, theirs):
+        """A terminal that belongs to the tool. In devpts nobody can put something else under the names."""
+        self.terminal = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        fcntl.ioctl(self.terminal, TIOCSPTLCK, struct.pack("i", 0))
+        number = struct.unpack("I", fcntl.ioctl(self.terminal, TIOCGPTN, b"\0\0\0\0"))[0]
+        theirs += [os.open("/dev/pts/%d" % number, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)] * 3
         self.readers[self.terminal] = 1
         self.stdin = fcntl.fcntl(self.terminal, fcntl.F_DUPFD_CLOEXEC, 3)
         os.set_blocking(self.stdin, False)
         self.stdin_ended = False
 
     def resize(self, size):
-        if self.terminal is not None:
+        if self.terminal is not None and size:
             fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[0], size[1], 0, 0))
 
     def on_output(self, descriptor):
@@ -102,6 +101,8 @@ class Call:
             return
         except OSError:
             data = b""  # EIO: the last holder of the terminal is gone
+        if self.owed is not None:
+            self.owed[descriptor] -= len(data)
         if not data:
             self.guest.unwatch(descriptor)
             os.close(descriptor)
@@ -144,6 +145,7 @@ class Call:
             self.status = None
             if self.exit_code is None:  # the supervisor itself ended first
                 self.exit_code = 128 + signal.SIGKILL
+                self.guest.orphaned = True
                 self.deadline = time.monotonic() + GRACE
         self.settle()
 
@@ -166,17 +168,15 @@ class Call:
         self.guest.end(self, done)
 
     def must_wait(self):
-        """Whether output would be lost now. Survivors may write for ever: of them, only what is there by now counts."""
+        """Whether output would be lost now.
+
+        Survivors may write for ever, and so may another call's process that was handed a pipe: of all that, only what
+        is there the first time counts.
+        """
         waiting = {descriptor: unread(descriptor) for descriptor in self.readers}
-        if not any(waiting.values()):
-            return False
-        if self.status is None or self.credit <= 0:
-            return True
-        for descriptor, amount in waiting.items():
-            for _ in range(-(-amount // CHUNK)):
-                if descriptor in self.readers and self.credit > 0:
-                    self.on_output(descriptor)
-        return False
+        if self.owed is None:
+            self.owed = dict(waiting)
+        return any(amount > 0 and self.owed[descriptor] > 0 for descriptor, amount in waiting.items())
 
     def add_stdin(self, data):
         if self.stdin is not None:
@@ -219,4 +219,5 @@ class Call:
             self.stdin_queue.clear()
 
     def kill(self):
-        signal_quietly(self.supervisor, signal.SIGTERM)
+        if self.status is not None:  # else nobody is left, and the number may be another process's by now
+            signal_quietly(self.supervisor, signal.SIGTERM)

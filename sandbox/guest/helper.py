@@ -1,15 +1,17 @@
-"""The file helper, seen from the guest: frames pass through; if the helper dies, a new one takes its place."""
+"""The file helper, seen from the guest: frames pass through; if it dies or is stuck, a new one takes its place."""
 
 import os
 import signal
 import socket
 import struct
+import time
 
 from sandbox.guest.files import serve_files
 from sandbox.guest.processes import signal_quietly
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, HEADER, KILL, OPEN, Frames, send, send_json
 
 BACKLOG = 64 * 1024 * 1024
+PATIENCE = 1.0
 
 
 class Helper:
@@ -19,6 +21,8 @@ class Helper:
         self.guest = guest
         self.open = set()
         self.link = None
+        self.cancelled = set()
+        self.deadline = None
 
     def start(self):
         ours, theirs = socket.socketpair()
@@ -29,6 +33,7 @@ class Helper:
                 serve_files(theirs.fileno(), self.guest.config)
             finally:
                 os._exit(70)
+        self.guest.ours.add(self.pid)
         theirs.close()
         ours.setblocking(False)
         self.link, self.queue, self.frames = ours, bytearray(), Frames()
@@ -41,8 +46,11 @@ class Helper:
             self.open.add(stream)
         elif stream not in self.open:
             return
-        if kind == KILL or len(self.queue) > BACKLOG:
-            self.restart()  # it may be stopped or stuck: ask no more, begin again
+        if kind == KILL:
+            self.cancelled.add(stream)
+            self.deadline = self.deadline or time.monotonic() + PATIENCE
+        if len(self.queue) > BACKLOG:
+            self.restart()
         else:
             self.queue += HEADER.pack(len(payload), stream, kind) + payload
             if kind == DATA and len(payload) > CHUNK // 2:  # small writes end before they need credit
@@ -75,8 +83,17 @@ class Helper:
                 send(1, stream, kind, payload)
                 if kind == DONE:
                     self.open.discard(stream)
+                    self.cancelled.discard(stream)
+                    self.deadline = self.deadline if self.cancelled else None
+
+    def hurry(self, now):
+        """Begin anew with one that could not be interrupted in time."""
+        if self.deadline is not None and self.deadline <= now:
+            self.restart()
 
     def restart(self):
+        self.deadline = None
+        self.cancelled.clear()
         self.guest.unwatch(self.link.fileno())
         self.link.close()
         self.link = None

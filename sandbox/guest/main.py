@@ -2,8 +2,9 @@
 
 It is PID 1 of the container and speaks frames over its stdin and stdout, which only the host holds. It starts as root
 with SETUID, SETGID, KILL and SETPCAP, becomes uid 65534 at once, and gives tools another uid and no capability at all:
-a tool can neither signal, trace, read nor impersonate it. It never touches the workspace itself: a helper process that
-runs as the tool does that. When its stdin ends, the host is gone: it exits, and the kernel ends everything else.
+a tool can neither signal, trace, read nor impersonate it. It never touches the workspace itself: a helper process with
+the tool's rights does that. Nor does it open what a tool of uid 0 could replace, such as /dev/null. When its stdin
+ends, the host is gone: it exits, and the kernel ends everything else.
 """
 
 import gc
@@ -17,7 +18,7 @@ import time
 
 from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
-from sandbox.guest.processes import Crew
+from sandbox.guest.processes import Crew, kill_below
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
@@ -35,6 +36,9 @@ class Guest:
         self.calls = {}
         self.crew = None
         self.prepare_at = 0.0
+        self.ours = set()
+        self.orphaned = False
+        self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.helper = Helper(self)
 
     def watch(self, descriptor, handler):
@@ -66,8 +70,8 @@ class Guest:
     def forget(self, keep):
         """In a fork: close all that is the guest's own, so that no child holds another's pipe."""
         wanted = set(keep) | {2}
-        os.dup2(os.open("/dev/null", os.O_RDWR), 0)
-        os.dup2(0, 1)
+        os.dup2(self.null, 0)
+        os.dup2(self.null, 1)
         for name in os.listdir("/proc/self/fd"):
             descriptor = int(name)
             if descriptor > 2 and descriptor not in wanted:
@@ -95,19 +99,24 @@ class Guest:
             for call in list(self.calls.values()):
                 if call.deadline is not None and call.deadline <= now:
                     call.settle(late=True)
+            self.helper.hurry(now)
             self.reap()
+            if self.orphaned:  # a supervisor died before its call, for want of memory: nobody else ends what is left
+                self.orphaned = kill_below(os.getpid(), self.ours)
 
     def patience(self):
         """How long to wait for something to happen, in seconds: orphans of ended calls are reaped at least every 5."""
-        deadlines = [call.deadline for call in self.calls.values() if call.deadline is not None]
+        if self.orphaned:
+            return 0.01
+        deadlines = [call.deadline for call in (*self.calls.values(), self.helper) if call.deadline is not None]
         if self.crew is None:
             deadlines.append(self.prepare_at)
         return max(0.0, min([*deadlines, time.monotonic() + 5.0]) - time.monotonic())
 
     def reap(self):
         try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                self.ours.discard(pid)
         except ChildProcessError:
             pass
 
@@ -142,7 +151,7 @@ class Guest:
     def begin(self, stream, request):
         call = Call(self, stream, bool(request.get("stdin")))
         try:
-            crew, self.crew = self.crew or Crew(self.forget, self.config), None
+            crew, self.crew = self.crew or self.new_crew(), None
             self.prepare_at = time.monotonic() + IDLE
             call.start(request, crew)
         except OSError as problem:  # no process, no descriptor, no terminal to be had
@@ -161,9 +170,14 @@ class Guest:
     def prepare(self):
         """Have a crew ready for the next call, in a moment when nobody waits for anything."""
         try:
-            self.crew = Crew(self.forget, self.config)
+            self.crew = self.new_crew()
         except OSError:
             self.prepare_at = time.monotonic() + 1.0  # no process to be had now; a call will try itself, and say so
+
+    def new_crew(self):
+        crew = Crew(self.forget, self.config)
+        self.ours.add(crew.pid)
+        return crew
 
 
 def find_shell():
@@ -173,7 +187,7 @@ def find_shell():
 def main(config):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    drop_root()
+    drop_root((config["uid"], config["gid"]))
     gc.freeze()
     gc.disable()
     Guest(config).run()

@@ -31,25 +31,28 @@ def parents():
     return found
 
 
-def descendants(ancestor):
-    """All living processes below one."""
+def descendants(ancestor, spare=()):
+    """All living processes below one, but for those in `spare` and below them."""
     table = parents()
     found = set()
     grown = True
     while grown:
         grown = False
         for pid, parent in table.items():
-            if pid not in found and (parent == ancestor or parent in found):
+            if pid not in found and pid not in spare and (parent == ancestor or parent in found):
                 found.add(pid)
                 grown = True
     return found
 
 
-def kill_below(ancestor):
-    """Kill every descendant, faster than it can fork: stop all first, until a look finds no new one; then kill."""
+def kill_below(ancestor, spare=()):
+    """Kill every descendant, faster than it can fork: stop all first, until a look finds no new one; then kill.
+
+    Returns whether there were any.
+    """
     stopped = set()
     while True:
-        fresh = descendants(ancestor) - stopped
+        fresh = descendants(ancestor, spare) - stopped
         if not fresh:
             break
         for pid in fresh:
@@ -57,6 +60,7 @@ def kill_below(ancestor):
         stopped |= fresh
     for pid in stopped:
         signal_quietly(pid, signal.SIGKILL)
+    return bool(stopped)
 
 
 def signal_quietly(pid, number):
