@@ -25,8 +25,7 @@ from sandbox.sessions import Session
 
 KILL_SECONDS = 5.0
 FILE_SECONDS = 60.0
-LIST_LIMIT = 16 * 1024 * 1024
-"""Bytes of one listing as it travels: some hundred thousand names."""
+LIST_LIMIT = 16 * 1024 * 1024  # bytes of one listing as it travels: some hundred thousand names
 EntryKind = Literal["file", "directory", "link", "other"]
 KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
 STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
@@ -66,9 +65,11 @@ class DockerSandbox:
         self.root = root
         self._session = session
         self._user = user
+        self.noted = anyio.Event()
         self._started = anyio.Event()
         self._failure: Exception | None = None
         self._container: Container | None = None
+        self._pausing = anyio.Lock()
         self._environment: Mapping[str, str] = {}
 
     async def begin(self, container: Container) -> None:
@@ -131,9 +132,10 @@ class DockerSandbox:
 
     async def _kill(self, stream: Stream, call: "_Running", container: Container) -> None:
         """End every process of a call; a sandbox that will not obey is ended whole."""
-        await stream.send(Kind.KILL)
-        with anyio.move_on_after(KILL_SECONDS):
-            await call.drain(stream)
+        async with self._pausing:  # what is paused obeys nobody
+            await stream.send(Kind.KILL)
+            with anyio.move_on_after(KILL_SECONDS):
+                await call.drain(stream)
         if call.done is None:
             await container.remove()
             raise SandboxLost("a command could not be stopped, so its sandbox was; the workspace is kept")
@@ -178,8 +180,7 @@ class DockerSandbox:
                         await stream.send_data(rest)
                     content, done = await _content(stream, most)
             except anyio.get_cancelled_exc_class():
-                with anyio.CancelScope(shield=True):
-                    await stream.send(Kind.KILL)  # or half a write would stay behind, under a name of ours
+                await stream.send(Kind.KILL)  # or half a write would stay behind, under a name of ours
                 raise
             except TimeoutError as error:
                 await stream.send(Kind.KILL)
@@ -195,12 +196,13 @@ class DockerSandbox:
     async def freeze(self) -> ChangeSet:
         """What this sandbox changed; the container is paused while its files are read."""
         container = await self.ready()
-        await container.pause()
-        try:
-            return await anyio.to_thread.run_sync(frozen, self._session)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await container.unpause()
+        async with self._pausing:
+            await container.pause()
+            try:
+                return await anyio.to_thread.run_sync(frozen, self._session)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await container.unpause()
 
 
 class _Running:
