@@ -196,6 +196,7 @@ class DockerSandbox:
     async def freeze(self) -> ChangeSet:
         """What this sandbox changed; the container is paused while its files are read."""
         container = await self.ready()
+        await self.noted.wait()
         async with self._pausing:
             await container.pause()
             try:

@@ -1,5 +1,6 @@
 """From a session's folder to its change set: what a sandbox wrote, held against the checkout."""
 
+import os
 from pathlib import Path
 
 from sandbox.blobs import Blobs
@@ -16,8 +17,8 @@ def frozen(session: Session) -> ChangeSet:
     The caller makes sure that nothing writes meanwhile: the container is paused, or there is none.
     Raises: OutOfSpace, StateError.
     """
-    if not session.manifest.exists():
-        return ChangeSet()  # nothing runs before it is there (`sandbox.opening`), so nothing ever ran
+    if is_new(session):
+        return ChangeSet()
     return collect(
         session.upper,
         Path(session.meta().checkout),
@@ -29,11 +30,30 @@ def frozen(session: Session) -> ChangeSet:
 
 
 def manifest_of(session: Session) -> Manifest:
-    """What the checkout was when the session began. Raises StateError."""
+    """What the checkout was when the session began; nothing is known if that look was cut short. Raises StateError."""
+    if not session.manifest.exists():
+        Manifest.unknown().save(session.manifest)
     return Manifest.load(session.manifest)
 
 
-def begin_manifest(session: Session) -> None:
-    """Note what the checkout is now, before anything inside can run; a resumed session keeps its first note."""
-    if not session.manifest.exists():
-        Manifest.take(Path(session.meta().checkout)).save(session.manifest)
+def is_new(session: Session) -> bool:
+    """Whether nothing ever ran in it; only then can a look at the checkout say what the session began with."""
+    return not session.manifest.exists() and _is_empty(session.upper)
+
+
+def mark_beginning(session: Session) -> int:
+    """This moment on the clock that ctime is taken from: what changes from now on has a ctime at or after it."""
+    mark = session.path / "began"
+    mark.unlink(missing_ok=True)
+    mark.touch(mode=0o600)
+    return mark.stat().st_ctime_ns
+
+
+def note_checkout(session: Session, before: int) -> None:
+    """Note what the checkout was before that moment; the sandbox may be running already. Raises OSError."""
+    Manifest.take(Path(session.meta().checkout), before=before).save(session.manifest)
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None

@@ -22,6 +22,8 @@ from sandbox.syscalls import open_beneath
 _MAGIC = b"paddock manifest 1\n"
 _FACTS = struct.Struct("<IQQqqq")  # mode, device, inode, size, mtime_ns, ctime_ns
 _FOLDER = _FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
+_UNKNOWN = bytes(_FACTS.size)  # the facts of nothing
+_FOR_EVER = 2**63
 _HEADER = struct.Struct("<QQ")  # entries, bytes of names
 
 
@@ -53,25 +55,32 @@ class Manifest:
         return self._known(path) is not None or self.base(path) is not None
 
     @classmethod
-    def take(cls, checkout: Path) -> "Manifest":
+    def take(cls, checkout: Path, *, before: int = _FOR_EVER) -> "Manifest":
         """Look at every path of a checkout, `.git` folders left out: nothing of those is ever applied.
 
-        A folder that cannot be read has no entries below it: what the sandbox changes there counts as moved.
+        A folder that cannot be read has no entries below it: what the sandbox changes there counts as moved. So does
+        what changed at or after `before` (nanoseconds, as ctime has them): the look may last longer than a sandbox
+        needs to start, and what the user saves meanwhile is not what the session began with.
         """
         index: dict[bytes, int] = {}
         facts: list[bytes] = []
         root = os.open(checkout, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _scan_tree(root, index, facts)
+            _scan_tree(root, index, facts, before)
         finally:
             os.close(root)
         return cls(index, b"".join(facts))
+
+    @classmethod
+    def unknown(cls) -> "Manifest":
+        """One that knows nothing: whatever stands in the checkout counts as moved."""
+        return cls({}, b"")
 
     def save(self, path: Path) -> None:
         """Write the facts, private and at once or not at all; from now on updates are appended beside them."""
         names = b"\0".join(self._index)
         body = _HEADER.pack(len(self._index), len(names)) + names + self._facts
-        partial = path.with_name(path.name + ".partial")
+        partial = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(_MAGIC + hashlib.sha256(body).digest() + body)
@@ -153,16 +162,18 @@ def pack(facts: os.stat_result) -> bytes:
     return _FACTS.pack(facts.st_mode, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
-def _scan_tree(root: int, index: dict[bytes, int], facts: list[bytes]) -> None:
+def _scan_tree(root: int, index: dict[bytes, int], facts: list[bytes], before: int) -> None:
     waiting = [b""]
     while waiting:
         path = waiting.pop()
         with _opened(root, path) as descriptor:
             if descriptor is not None:
-                waiting += _scan_folder(descriptor, path + b"/" if path else b"", index, facts)
+                waiting += _scan_folder(descriptor, path + b"/" if path else b"", index, facts, before)
 
 
-def _scan_folder(descriptor: int, prefix: bytes, index: dict[bytes, int], facts: list[bytes]) -> list[bytes]:
+def _scan_folder(
+    descriptor: int, prefix: bytes, index: dict[bytes, int], facts: list[bytes], before: int
+) -> list[bytes]:
     """Note every entry of an open folder, and return the folders in it. This loop is what a session's start costs."""
     folders: list[bytes] = []
     with os.scandir(descriptor) as entries:
@@ -176,9 +187,11 @@ def _scan_folder(descriptor: int, prefix: bytes, index: dict[bytes, int], facts:
                 continue  # gone between listing and looking: absent is what it is
             path = prefix + name
             index[path] = len(facts)
-            facts.append(pack(found))
             if entry.is_dir(follow_symlinks=False):
+                facts.append(_FOLDER)
                 folders.append(path)
+            else:
+                facts.append(pack(found) if found.st_ctime_ns < before else _UNKNOWN)
     return folders
 
 

@@ -13,7 +13,8 @@ from sandbox import overlay
 from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.gate import begin_manifest
+from sandbox.errors import StateError
+from sandbox.gate import is_new, mark_beginning, note_checkout
 from sandbox.identity import invoking_user
 from sandbox.profile import User
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
@@ -59,6 +60,10 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
         sandbox = DockerSandbox(session, PurePosixPath(meta.checkout), User(meta.uid, meta.gid))
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
+            if is_new(session):
+                tasks.start_soon(_note, sandbox, session, mark_beginning(session))
+            else:
+                sandbox.noted.set()
             tasks.start_soon(_start, sandbox, session, engine, tasks)
             try:
                 yield sandbox
@@ -72,28 +77,23 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
             raise failure
 
 
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    error: Exception = group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+async def _note(sandbox: DockerSandbox, session: Session, before: int) -> None:
+    """Note what the checkout is, while the sandbox starts: on a large tree this takes longer than that."""
+    try:
+        await anyio.to_thread.run_sync(note_checkout, session, before)
+    except OSError as error:
+        sandbox.fail(StateError(f"the checkout could not be looked at: {error}"))
+    sandbox.noted.set()
 
 
 async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup) -> None:
-    """Container and manifest side by side: nothing inside may run before both are there."""
-    made: list[Container] = []
-
-    async def make() -> None:
-        made.append(await create(session, engine))
-        tasks.start_soon(made[0].channel.serve)
-
+    container: Container | None = None
     try:
-        async with anyio.create_task_group() as both:
-            both.start_soon(make)
-            both.start_soon(anyio.to_thread.run_sync, begin_manifest, session)
-        await sandbox.begin(made[0])
-    except* Exception as group:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
-        sandbox.fail(_first(group))
+        container = await create(session, engine)
+        tasks.start_soon(container.channel.serve)
+        await sandbox.begin(container)
+    except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
+        sandbox.fail(error)
     finally:
-        if made and not sandbox.is_running:
-            await made[0].remove()
+        if container is not None and not sandbox.is_running:
+            await container.remove()

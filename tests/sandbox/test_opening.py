@@ -15,7 +15,7 @@ from sandbox.base import Command
 from sandbox.checkout import checked
 from sandbox.engine import Engine
 from sandbox.errors import CheckoutRefused, SessionBusy
-from sandbox.gate import frozen
+from sandbox.gate import frozen, mark_beginning, note_checkout
 from sandbox.labels import Owner
 from sandbox.opening import opened, prepare
 from sandbox.orphans import Swept, sweep
@@ -204,3 +204,38 @@ async def test_git_works_as_the_first_command(session: Session, engine: Engine, 
     assert frozen_now.changes == ()
     assert [refused.path for refused in frozen_now.refused] == [b".git"]
     assert sorted(str(path) for path in checkout.rglob("*")) == before
+
+
+async def test_what_the_user_saves_while_the_sandbox_starts_is_not_taken_for_what_it_began_with(
+    session: Session, engine: Engine, checkout: Path
+) -> None:
+    before = mark_beginning(session)
+    (checkout / "hello.txt").write_text("saved meanwhile\n")
+    note_checkout(session, before)
+    async with opened(session, engine) as sandbox:
+        await sandbox.write(sandbox.root / "hello.txt", b"agent\n")
+        await sandbox.write(sandbox.root / "src/main.py", b"agent\n")
+        changes = (await sandbox.freeze()).changes
+    assert [(change.path, change.moved) for change in changes] == [(b"hello.txt", True), (b"src/main.py", False)]
+
+
+async def test_a_session_killed_before_its_look_at_the_checkout_trusts_nothing(
+    session: Session, engine: Engine, checkout: Path
+) -> None:
+    async with opened(session, engine) as sandbox:
+        await sandbox.write(sandbox.root / "hello.txt", b"agent\n")
+        await sandbox.write(sandbox.root / "new.txt", b"agent\n")
+        await sandbox.freeze()
+    session.manifest.unlink()
+    (checkout / "hello.txt").write_text("the user's\n")
+    assert [(change.path, change.moved) for change in frozen(session).changes] == [
+        (b"hello.txt", True),
+        (b"new.txt", False),
+    ]
+    async with opened(session, engine) as sandbox:
+        assert [change.moved for change in (await sandbox.freeze()).changes] == [True, False]
+
+
+async def test_a_session_that_never_ran_has_no_changes(session: Session) -> None:
+    assert frozen(session).changes == ()
+    assert not session.manifest.exists()
