@@ -209,7 +209,8 @@ class _Collector:
     def _directory(self, level: Level, entry: Entry, host: int | None) -> None:
         path = level.below(entry.name)
         facts = None if host is None else lstat(host, entry.name)
-        if facts is not None and kind_of(facts) == "link" and not self._standings.is_unmoved(path, facts):
+        standing = None if facts is None or kind_of(facts) != "link" else self._standings.at(host, path)
+        if standing is not None and standing.moved:
             self._refuse(path, "the checkout has a link here now: nothing is written through it", self._count(path))
             return
         if facts is None:
@@ -250,9 +251,10 @@ class _Collector:
         if facts.st_mode & _SPECIAL_BITS:
             self._refuse(path, f"has the mode {stat.S_IMODE(facts.st_mode):o}: setuid, setgid and sticky bits stay")
             return
-        content = self._contents.take(path, descriptor, facts)
+        refusal = self._contents.refusal(facts)
+        content = None if refusal else self._contents.take(path, descriptor, facts)
         if content is None:
-            self._refuse(path, f"has {facts.st_size:,} bytes, over the limit of {self._contents.limit:,}")
+            self._refuse(path, refusal or "grew over the limit while it was being read")
             return
         self._replace(path, content, host)
 

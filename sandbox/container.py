@@ -84,6 +84,7 @@ def _config(session: Session, engine: Engine) -> Mapping[str, Any]:
     image = Image(meta.image_name, meta.image)
     facts = image_facts(image, engine.images, session.path.parent.parent / "images")
     owner = Owner.of(session.id)
+    overlay.open_up(session, Path(meta.checkout))
     mounts = [overlay.mount(session, Path(meta.checkout), labels(owner))]
     for name, text in etc_files(user, passwd=facts.passwd, group=facts.group).items():
         source = session.path / name

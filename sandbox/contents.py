@@ -9,6 +9,10 @@ from sandbox.host import OWNER_EXECUTES
 from sandbox.ignore import Ignored
 from sandbox.manifest import Manifest, Renewal
 
+TOTAL_LIMIT = 4 * 1024**3
+"""Bytes that one look takes in, all files together: the store lies on the user's disk."""
+
+_SPARSE = 16 * 1024 * 1024  # bytes from which on a file that is nearly all holes is not worth its size on our disk
 _SETTLED = 2_000_000_000  # nanoseconds: a change time this old cannot be that of a later write too
 
 
@@ -26,11 +30,21 @@ class Contents:
         self._ignored = ignored
         self._seen = seen
         self._learned: dict[bytes, Renewal] = {}
+        self._room = TOTAL_LIMIT
+
+    def refusal(self, facts: os.stat_result) -> str | None:
+        """Why a file of these facts is not taken, or None if it is."""
+        if facts.st_size > self.limit:
+            return f"has {facts.st_size:,} bytes, over the limit of {self.limit:,}"
+        if facts.st_size >= _SPARSE and facts.st_blocks * 512 < facts.st_size // 8:
+            return f"has {facts.st_size:,} bytes, nearly all of them holes: sparse files stay"
+        if facts.st_size > self._room:
+            return f"has {facts.st_size:,} bytes, which bring all changes over the limit of {TOTAL_LIMIT:,}"
+        return None
 
     def take(self, path: bytes, descriptor: int, facts: os.stat_result) -> File | None:
-        """The content of an open regular file, kept; None if it is over the limit. Raises OSError, OutOfSpace."""
-        if facts.st_size > self.limit:
-            return None
+        """The content of an open regular file, kept; None if it grew over the limit. Raises OSError, OutOfSpace."""
+        self._room -= facts.st_size
         if self._seen is None or not self._ignored.leaves_out(path, False):
             return self._read(descriptor, facts)
         known = self._seen.base(path)

@@ -8,6 +8,7 @@ from sandbox.changes import ChangeSet
 from sandbox.collect import collect
 from sandbox.ignore import user_excludes
 from sandbox.manifest import Manifest
+from sandbox.overlay import open_up
 from sandbox.sessions import Session
 
 
@@ -19,9 +20,12 @@ def frozen(session: Session) -> ChangeSet:
     """
     if is_new(session):
         return ChangeSet()
+    checkout = Path(session.meta().checkout)
+    if checkout.is_dir():
+        open_up(session, checkout)
     return collect(
         session.upper,
-        Path(session.meta().checkout),
+        checkout,
         manifest=manifest_of(session),
         blobs=Blobs(session.blobs),
         excludes=user_excludes(Path.home()),

@@ -27,9 +27,14 @@ def prepare(session: Session, checkout: Path) -> None:
         )
     for folder in (session.upper, session.work):
         folder.mkdir(mode=0o700, exist_ok=True)
-    session.upper.chmod(checkout.stat().st_mode & 0o777 | 0o700)
+    open_up(session, checkout)
     if not session.base.is_symlink():
         session.base.symlink_to(checkout)
+
+
+def open_up(session: Session, checkout: Path) -> None:
+    """Give the workspace's root the checkout's mode: a tool may have closed it, to itself and to us."""
+    session.upper.chmod(checkout.stat().st_mode & 0o777 | 0o700)
 
 
 def mount(session: Session, checkout: Path, labels: Mapping[str, str]) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Find changes that make, or touch, a git repository without a `.git` folder: its settings run programs as well.
 
-Git takes any folder with a `HEAD`, `objects` and `refs` in it for a (bare) repository as soon as somebody stands in it.
+Git takes any folder with a `HEAD`, `objects` and `refs` in it for a (bare) repository as soon as somebody stands in it;
+with a `HEAD` and a `commondir`, the other two, and the settings, may lie in any other folder.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,9 +11,20 @@ from sandbox.folders import above
 
 REASON = "belongs to a folder that git takes for a repository: its settings and hooks run programs"
 
-_PROOF = (b"HEAD", b"objects", b"refs")
+_PROOFS = ((b"HEAD", b"objects", b"refs"), (b"HEAD", b"commondir"))
 _PARTS = frozenset(
-    (*_PROOF, b"config", b"config.worktree", b"hooks", b"info", b"modules", b"packed-refs", b"worktrees")
+    (
+        *_PROOFS[0],
+        *_PROOFS[1],
+        b"gitdir",
+        b"config",
+        b"config.worktree",
+        b"hooks",
+        b"info",
+        b"modules",
+        b"packed-refs",
+        b"worktrees",
+    )
 )
 
 
@@ -28,7 +40,7 @@ def inside_bare(changes: Iterable[Change], exists: Callable[[bytes], bool]) -> d
     for change in listed:
         for folder, part in _homes(change.path):
             if folder not in verdicts:
-                verdicts[folder] = all(after.has(_join(folder, name)) for name in _PROOF)
+                verdicts[folder] = any(all(after.has(_join(folder, name)) for name in proof) for proof in _PROOFS)
             if verdicts[folder]:
                 found.setdefault(_join(folder, part), []).append(change)
                 break

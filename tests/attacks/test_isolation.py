@@ -1,5 +1,6 @@
 """Group I of the attack list: out of the sandbox, into the host, into the guest. Every denial has its allowed twin."""
 
+import contextlib
 import json
 import os
 import socket
@@ -175,10 +176,24 @@ print("done")
     assert result.stdout.all == b"done\n"
 
 
-async def test_a_killed_file_helper_is_replaced(sandbox: DockerSandbox) -> None:
-    await shell(sandbox, "kill -9 -1")
+@pytest.mark.parametrize("number", ["KILL", "STOP"])
+async def test_i14_no_signal_reaches_the_file_helper(sandbox: DockerSandbox, number: str) -> None:
+    await shell(sandbox, f"kill -{number} -1 & sleep 0.1")
     await sandbox.write(sandbox.root / "again", b"works")
     assert await sandbox.read(sandbox.root / "again") == b"works"
+
+
+async def test_a_file_helper_that_died_is_replaced(sandbox: DockerSandbox, engine: Engine) -> None:
+    facts = engine.inspect((await sandbox.ready()).id)
+    assert facts is not None
+    [helper] = [
+        int(pid)
+        for pid in Path(f"/proc/{facts['State']['Pid']}/task/{facts['State']['Pid']}/children").read_text().split()
+    ][:1]
+    os.kill(helper, 9)
+    with contextlib.suppress(FileError):  # the call that finds it dead may say so
+        await sandbox.read(sandbox.root / "hello.txt")
+    assert await sandbox.read(sandbox.root / "hello.txt") == b"hello\n"
 
 
 async def test_own_children_can_be_traced(sandbox: DockerSandbox) -> None:

@@ -239,3 +239,23 @@ async def test_a_session_killed_before_its_look_at_the_checkout_trusts_nothing(
 async def test_a_session_that_never_ran_has_no_changes(session: Session) -> None:
     assert frozen(session).changes == ()
     assert not session.manifest.exists()
+
+
+async def test_a_workspace_that_a_tool_closed_can_be_read_and_opened_again(session: Session, engine: Engine) -> None:
+    async with opened(session, engine) as sandbox:
+        await sandbox.run(Command(["sh", "-c", "echo x > new; chmod 000 ."], sandbox.root))
+        assert [change.path for change in (await sandbox.freeze()).changes] == [b"new"]
+    async with opened(session, engine) as sandbox:
+        assert (await sandbox.run(Command(["cat", "new"], sandbox.root))).stdout.all == b"x\n"
+
+
+async def test_r07_sparse_files_cost_nothing_here(session: Session, engine: Engine) -> None:
+    async with opened(session, engine) as sandbox:
+        script = (
+            "truncate -s 7G huge; for i in 1 2 3; do truncate -s 250M hole$i; done; head -c 20M /dev/urandom > full"
+        )
+        assert (await sandbox.run(Command(["sh", "-c", script], sandbox.root))).exit_code == 0
+        found = await sandbox.freeze()
+    assert [change.path for change in found.changes] == [b"full"]
+    assert [refused.path for refused in found.refused] == [b"hole1", b"hole2", b"hole3", b"huge"]
+    assert sum(blob.stat().st_size for blob in session.blobs.rglob("*") if blob.is_file()) == 20 * 1024 * 1024
