@@ -5,7 +5,6 @@ from runtime.events import Event, Finished, TextDelta, ToolFinished, ToolStarted
 from runtime.project import Project, project
 from runtime.script import ScriptServer, load_script
 from runtime.settings import Bounds, ModelChoice
-from sandbox.apply import Applied, Conflict, Conflicts
 from sandbox.base import Command, ExecResult, Output, Sandbox
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Refused
 from sandbox.errors import (
@@ -20,6 +19,7 @@ from sandbox.errors import (
     StateError,
 )
 from sandbox.escape import escape
+from sandbox.gate.apply import Applied, Conflict, Conflicts
 
 __all__ = [
     "Applied",

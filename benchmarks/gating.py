@@ -7,10 +7,10 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.measure import Row
-from sandbox.apply import Applied, Approval, apply
 from sandbox.base import Command
-from sandbox.blobs import Blobs
-from sandbox.gate import frozen, manifest_of
+from sandbox.gate.apply import Applied, Approval, apply
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.freeze import frozen, manifest_of
 from sandbox.opening import opened
 from sandbox.sessions import now
 

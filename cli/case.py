@@ -11,7 +11,7 @@ from sandbox.changes import Change, ChangeSet
 from sandbox.sessions import Session
 
 if TYPE_CHECKING:
-    from sandbox.apply import Applied, Conflicts
+    from sandbox.gate.apply import Applied, Conflicts
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Case:
 
 def freeze(session: Session) -> Case:
     """The changes of a session that is not running. Raises StateError, OutOfSpace."""
-    from sandbox.gate import frozen
+    from sandbox.gate.freeze import frozen
 
     checkout = Path(session.meta().checkout)
     has_begun = (session.path / "manifest").exists()  # nothing inside can have run before there was one
@@ -68,9 +68,9 @@ def relative(path: str, checkout: Path) -> str:
 
 def apply(case: Case, changes: Sequence[Change], by: str) -> "Applied | Conflicts":
     """Write approved changes to the checkout: all of them, or none and the reasons. Records the approval first."""
-    from sandbox import apply as gate
-    from sandbox.blobs import Blobs
-    from sandbox.gate import manifest_of
+    from sandbox.gate import apply as gate
+    from sandbox.gate.blobs import Blobs
+    from sandbox.gate.freeze import manifest_of
     from sandbox.sessions import now
 
     return gate.apply(

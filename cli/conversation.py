@@ -49,7 +49,7 @@ class Conversation:
 
     async def hold(self, interrupts: Interrupts) -> None:
         """Talk until the user leaves."""
-        from sandbox.discard import discard_all
+        from sandbox.gate.discard import discard_all
         from sandbox.opening import opened
 
         after: After = "discard"
@@ -175,7 +175,7 @@ def _show(case: Case, output: Output) -> gate.Settled:
 
 
 def _diff(case: Case, output: Output) -> gate.Settled:
-    from sandbox.blobs import Blobs
+    from sandbox.gate.blobs import Blobs
 
     for change in case.changes.pending:
         show_diff(change, Blobs(case.session.blobs), output.answer)

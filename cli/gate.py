@@ -70,7 +70,7 @@ def review(case: Case, changes: Sequence[Change], terminal: Terminal) -> Settled
 def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal) -> Settled:
     """Apply what was approved; a conflict writes nothing and is shown."""
     from cli.screen.changes import show_applied, show_conflicts
-    from sandbox.apply import Applied as Done
+    from sandbox.gate.apply import Applied as Done
 
     result = apply(case, approved, getpass.getuser())
     if not isinstance(result, Done):

@@ -43,7 +43,7 @@ def checkout(directory: Path | None) -> Path:
 
 def recover(folder: Path, sessions: "Sessions") -> None:
     """Finish or undo an apply that was killed half-way, and say so."""
-    from sandbox.recovery import recover as finish
+    from sandbox.gate.recovery import recover as finish
 
     done = finish(folder, sessions=sessions)
     if done is not None:

@@ -63,8 +63,8 @@ def diff(
     from cli import exits, place
     from cli.case import chosen
     from cli.screen.changes import rows, show_diff
-    from sandbox.blobs import Blobs
-    from sandbox.diff import unified
+    from sandbox.gate.blobs import Blobs
+    from sandbox.gate.diff import unified
 
     wanted = find(target, directory)
     case = _case(wanted)
@@ -148,7 +148,7 @@ def discard(
     from cli.case import chosen, freeze
     from cli.screen.changes import show_list
     from cli.screen.review import count
-    from sandbox import discard as drop
+    from sandbox.gate import discard as drop
 
     wanted = find(target, directory)
     out = place.stdout()

@@ -54,7 +54,7 @@ def settled(here: "Place", *, days: int) -> Sequence[Session]:
 def remove(session: Session) -> bool:
     """Delete a session's folder; False if a live process holds it. Raises EngineUnavailable where that takes one."""
     from sandbox import scratch
-    from sandbox.discard import remove_tree
+    from sandbox.gate.discard import remove_tree
 
     try:
         with session.hold():

@@ -12,18 +12,18 @@ from images import catalog
 from runtime.agent import agent_for
 from runtime.events import Event, Finished
 from runtime.settings import Bounds, ModelChoice, Places
-from sandbox.apply import Applied, Approval, Conflicts, apply
 from sandbox.base import Command, ExecResult, Sandbox
-from sandbox.blobs import Blobs
 from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
-from sandbox.diff import unified
 from sandbox.engine import Engine
 from sandbox.escape import escape
-from sandbox.gate import manifest_of
+from sandbox.gate.apply import Applied, Approval, Conflicts, apply
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.diff import unified
+from sandbox.gate.freeze import manifest_of
+from sandbox.gate.recovery import recover
 from sandbox.opening import opened, prepare
 from sandbox.orphans import sweep
-from sandbox.recovery import recover
 from sandbox.sessions import Session, Sessions, now
 
 

@@ -1,7 +1,7 @@
 """What a sandbox changed: values, each with what stood before and what stands now.
 
 Paths are bytes, relative to the checkout, with `/` between the parts: names are whatever the sandbox chose.
-Contents are named by their SHA-256 and lie in the session's blob store (`sandbox.blobs`).
+Contents are named by their SHA-256 and lie in the session's blob store (`sandbox.gate.blobs`).
 """
 
 import hashlib
@@ -105,7 +105,7 @@ class ChangeSet:
 
 
 def describe(node: Node | None) -> list[str | int | bool]:
-    """A node as JSON holds it; `sandbox.journal` and `ChangeSet.id` agree on this form."""
+    """A node as JSON holds it; `sandbox.gate.journal` and `ChangeSet.id` agree on this form."""
     match node:
         case None:
             return []

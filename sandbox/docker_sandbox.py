@@ -17,7 +17,7 @@ from sandbox.channel import Stream
 from sandbox.container import START_SECONDS, Container
 from sandbox.errors import FileError, FileErrorKind, SandboxLost
 from sandbox.frames import VERSION, WINDOW, Frame, Kind
-from sandbox.gate import frozen
+from sandbox.gate.freeze import frozen
 from sandbox.identity import environment
 from sandbox.output import Collector
 from sandbox.profile import User

@@ -32,7 +32,7 @@ def escape(text: str | bytes, *, tabs: bool = False) -> str:
     """Untrusted text in a form that may be written to a terminal, a log or a page.
 
     Bytes are read as UTF-8; those that are not become `\\xNN`. Line feeds are escaped too: split first (`lines` in
-    `sandbox.matching`). `tabs` keeps tab characters as they are, for content whose tab stops the caller knows.
+    `sandbox.gate.matching`). `tabs` keeps tab characters as they are, for content whose tab stops the caller knows.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")

@@ -14,7 +14,7 @@ from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import StateError
-from sandbox.gate import is_new, mark_beginning, note_checkout
+from sandbox.gate.freeze import is_new, mark_beginning, note_checkout
 from sandbox.identity import invoking_user
 from sandbox.profile import User
 from sandbox.sessions import Meta, Session, Sessions, new_id, now

@@ -3,10 +3,10 @@
 $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in the checkout
     meta.json          what the session is: enough to make its sandbox again
     transcript.jsonl   the conversation (runtime.transcript)
-    blobs/             contents by SHA-256 (sandbox.blobs)
+    blobs/             contents by SHA-256 (sandbox.gate.blobs)
     outputs/           full outputs of tool calls
-    manifest           facts of the checkout's files at the start (sandbox.manifest)
-    approvals.jsonl    who approved what, and what became of it (sandbox.approval)
+    manifest           facts of the checkout's files at the start (sandbox.gate.manifest)
+    approvals.jsonl    who approved what, and what became of it (sandbox.gate.approval)
     upper/ work/       the overlay's own: what the sandbox wrote
     base               a symbolic link to the checkout, under a name every mount option can hold
     lock               held (flock) by the process that runs the session
@@ -75,12 +75,12 @@ class Session:
 
     @property
     def manifest(self) -> Path:
-        """What the checkout looked like when the session began (sandbox.manifest)."""
+        """What the checkout looked like when the session began (sandbox.gate.manifest)."""
         return self.path / "manifest"
 
     @property
     def approvals(self) -> Path:
-        """Who approved what, and what became of it (sandbox.approval)."""
+        """Who approved what, and what became of it (sandbox.gate.approval)."""
         return self.path / "approvals.jsonl"
 
     @property

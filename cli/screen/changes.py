@@ -10,8 +10,8 @@ from sandbox.changes import Change, Directory, Link, Refused
 
 if TYPE_CHECKING:
     from cli.case import Case
-    from sandbox.apply import Applied, Conflicts
-    from sandbox.blobs import Blobs
+    from sandbox.gate.apply import Applied, Conflicts
+    from sandbox.gate.blobs import Blobs
 
 LETTERS: Final = {"added": "A", "modified": "M", "deleted": "D", "mode": "X", "type": "T"}
 COLOURS: Final = {"added": "green", "modified": "cyan", "deleted": "red", "mode": "yellow", "type": "yellow"}
@@ -24,7 +24,7 @@ LONGEST: Final = 400  # lines of one diff on a screen
 
 def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None = None) -> None:
     """The changes in question (None: all pending), those that deserve a look first; then what is apart from them."""
-    from sandbox.blobs import Blobs
+    from sandbox.gate.blobs import Blobs
 
     asked = case.changes.pending if changes is None else changes
     blobs = Blobs(case.session.blobs)
@@ -56,7 +56,7 @@ def shown(change: Change) -> str:
 
 def amount(change: Change, blobs: "Blobs") -> str:
     """How much of a change there is: lines added and removed, or where a link points."""
-    from sandbox.diff import counts
+    from sandbox.gate.diff import counts
 
     match change.after:
         case Link(target):
@@ -74,7 +74,7 @@ def amount(change: Change, blobs: "Blobs") -> str:
 
 def show_diff(change: Change, blobs: "Blobs", terminal: Terminal, *, longest: int | None = None) -> bool:
     """One change, line by line; False if it was cut after `longest` lines."""
-    from sandbox.diff import file_diff
+    from sandbox.gate.diff import file_diff
 
     draw = terminal.style
     found = file_diff(change, blobs)
@@ -119,7 +119,7 @@ def show_applied(applied: "Applied", terminal: Terminal) -> None:
 
 def rows(case: "Case", changes: Sequence[Change] | None = None) -> dict[str, Any]:
     """The same for programs."""
-    from sandbox.blobs import Blobs
+    from sandbox.gate.blobs import Blobs
 
     blobs = Blobs(case.session.blobs)
     asked = case.changes.pending if changes is None else changes
@@ -133,7 +133,7 @@ def rows(case: "Case", changes: Sequence[Change] | None = None) -> dict[str, Any
 
 
 def _as_json(change: Change, blobs: "Blobs") -> dict[str, Any]:
-    from sandbox.diff import counts
+    from sandbox.gate.diff import counts
 
     counted = counts(change, blobs)
     added, removed = counted or (None, None)

@@ -21,7 +21,7 @@ class Review:
     """Shows each change and collects what was approved. Whatever is not approved stays pending."""
 
     def __init__(self, case: "Case", terminal: Terminal, person: Person | None = None) -> None:
-        from sandbox.blobs import Blobs
+        from sandbox.gate.blobs import Blobs
 
         self._terminal = terminal
         self._person = person or Person(terminal)

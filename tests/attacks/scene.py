@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.project import Project
-from sandbox.apply import Applied, Conflicts
 from sandbox.base import Command, ExecResult
 from sandbox.changes import ChangeSet
+from sandbox.gate.apply import Applied, Conflicts
 
 CANARY = b"CANARY-0b91-of-the-host"
 

@@ -12,12 +12,12 @@ import pytest
 
 from images.image import Image
 from runtime.project import Project
-from sandbox.apply import Applied, Approval, Conflicts, apply
-from sandbox.blobs import Blobs
 from sandbox.changes import Change, ChangeSet, File
 from sandbox.engine import Engine
 from sandbox.errors import StateError
-from sandbox.gate import manifest_of
+from sandbox.gate.apply import Applied, Approval, Conflicts, apply
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.freeze import manifest_of
 from sandbox.opening import opened, prepare
 from sandbox.sessions import Session, Sessions, now
 from tests.attacks.scene import Scene, listed, refused, unchanged

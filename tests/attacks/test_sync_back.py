@@ -12,9 +12,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from sandbox.apply import Applied, Conflicts
 from sandbox.changes import Directory, File, Link
-from sandbox.gate import frozen
+from sandbox.gate.apply import Applied, Conflicts
+from sandbox.gate.freeze import frozen
 from tests.attacks.scene import CANARY, Scene, listed, refused, unchanged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.apply import Applied, Approval, Conflicts, Recovered, apply, recover
-from sandbox.blobs import Blobs
 from sandbox.changes import Change, ChangeSet
-from sandbox.collect import SIZE_LIMIT, collect
-from sandbox.manifest import Manifest
+from sandbox.gate.apply import Applied, Approval, Conflicts, Recovered, apply, recover
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.collect import SIZE_LIMIT, collect
+from sandbox.gate.manifest import Manifest
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
 
 Tree = dict[bytes, tuple[str, bytes | str]]

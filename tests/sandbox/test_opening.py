@@ -15,7 +15,7 @@ from sandbox.base import Command
 from sandbox.checkout import checked
 from sandbox.engine import Engine
 from sandbox.errors import CheckoutRefused, SessionBusy
-from sandbox.gate import frozen, mark_beginning, note_checkout
+from sandbox.gate.freeze import frozen, mark_beginning, note_checkout
 from sandbox.labels import Owner
 from sandbox.opening import opened, prepare
 from sandbox.orphans import Swept, sweep

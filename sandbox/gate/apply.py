@@ -1,0 +1,186 @@
+"""Write approved changes to the checkout: all of them or none, whatever happens in between.
+
+look         every path against what was reviewed          a conflict ends it here, and nothing was written
+record       the approval, in the session                  from here on a crash is known about
+stage        every content into a journal, on disk         an error ends it here, and the tree is as it was
+look again   at what moved meanwhile                       a conflict ends it here
+COMMIT       one file in the journal                       from here on it is finished, by us or the next command
+steps        renames and exchanges, each looked at twice   a save by the user in between is handed back
+DONE         folders on disk, outcome recorded             and the journal goes
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.changes import Change, ChangeSet, File
+from sandbox.errors import CheckoutRefused, OutOfSpace, SandboxError
+from sandbox.gate.approval import Approval, Approved, check_approval, record_approval, record_discarded, record_outcome
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.host import opened_checkout
+from sandbox.gate.journal import Journal
+from sandbox.gate.manifest import Manifest
+from sandbox.gate.preimages import Conflict, Found, look, still
+from sandbox.gate.recovery import (
+    Recovered,
+    as_approved,
+    carry_out,
+    exclusive,
+    finish_earlier,
+    recover,
+    renew,
+    undisturbed,
+)
+from sandbox.gate.syscalls import exchange, probe
+from sandbox.gate.transaction import Exchange, exchange_in_two
+from sandbox.sessions import Session, Sessions
+
+__all__ = ["Applied", "Approval", "Conflict", "Conflicts", "Recovered", "apply", "recover"]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The approved changes are in the checkout, and on disk.
+
+    `paths` are as approved now. `kept` are those the user wrote to in the moment of applying: his version stands.
+    `notes` are sentences worth showing.
+    """
+
+    paths: tuple[bytes, ...]
+    kept: tuple[Conflict, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """Nothing was written, because of these paths."""
+
+    conflicts: tuple[Conflict, ...]
+
+
+def apply(
+    approval: Approval,
+    *,
+    checkout: Path,
+    blobs: Blobs,
+    session: Session,
+    manifest: Manifest,
+    change_set: ChangeSet | None = None,
+    swap: Exchange | None = None,
+    patience: float = 10.0,
+) -> Applied | Conflicts:
+    """Make the approved changes, as one transaction.
+
+    Args:
+        approval: what may be written, and nothing else.
+        checkout: the user's tree, by its real path.
+        blobs: where the contents lie, by digest.
+        session: where the approval and its outcome are recorded.
+        manifest: what the session knows of the checkout; learns what stands there afterwards.
+        change_set: if given, the approval must be for it, and hold only what is in it.
+        swap: how two names are exchanged, if not in the best way the file system has.
+        patience: seconds to wait for another process that is applying to the same checkout.
+
+    Raises: StateError if the approval is not for `change_set`, names what may never be written, or a content is
+        missing or damaged; OutOfSpace, CheckoutRefused (nothing was written); SessionBusy; ApplyUnfinished (past the
+        commit point: the next `recover` goes on).
+    """
+    check_approval(approval, change_set)
+    with opened_checkout(checkout) as root, exclusive(root, checkout, patience=patience):
+        finish_earlier(root, checkout, Sessions(session.path.parent.parent))
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=root, effective_ids=True):
+            raise CheckoutRefused(f"{checkout} cannot be written by you: nothing was applied")
+        found = look(root, approval.changes)
+        if found.conflicts:
+            return Conflicts(found.conflicts)
+        approved = record_approval(session, approval, checkout, already=found.already)
+        if found.pending:
+            return _Apply(root, checkout, blobs, session, manifest).run(approved, found, swap)
+        paths = tuple(change.path for change in approval.changes)
+        record_outcome(session, approved, paths, ())
+        renew(root, manifest, approval.changes, {})
+        return Applied(paths)
+
+
+@dataclass(frozen=True)
+class _Apply:
+    """The part between the record and the result."""
+
+    root: int
+    checkout: Path
+    blobs: Blobs
+    session: Session
+    manifest: Manifest
+
+    def run(self, approved: Approved, found: Found, swap: Exchange | None) -> Applied | Conflicts:
+        journal = self._journal(approved)
+        committed = False
+        try:
+            swap = swap or self._exchange(journal)
+            staged = self._stage(journal, approved.slots(), found)
+            moved = still(self.root, found)
+            if moved:
+                return Conflicts(tuple(moved))
+            with undisturbed():
+                journal.commit(approved.digest())
+                committed = True
+                kept = carry_out(
+                    self.root, journal, self.session, approved, manifest=self.manifest, staged=staged, swap=swap
+                )
+        except OSError as error:
+            raise self._explained(error) from error
+        finally:
+            if not committed:
+                self._give_up(journal, approved)
+            journal.close()
+        paths = as_approved(approved, kept)
+        return Applied(paths, tuple(kept), _notes(found, paths))
+
+    def _journal(self, approved: Approved) -> Journal:
+        try:
+            return Journal.make(self.root, os.fsencode(approved.journal))
+        except OSError as error:
+            record_discarded(self.session, approved)
+            raise self._explained(error) from error
+
+    def _exchange(self, journal: Journal) -> Exchange:
+        """How to swap two names here. Raises CheckoutRefused where even the least we need is missing."""
+        renames = probe(journal.new)
+        if not renames.noreplace:
+            raise CheckoutRefused(
+                f"the file system of {self.checkout} cannot rename without overwriting, so nothing is applied to it: "
+                "use `paddock diff --patch` and apply the patch elsewhere"
+            )
+        return exchange if renames.exchange else exchange_in_two
+
+    def _stage(self, journal: Journal, slots: Mapping[int, Change], found: Found) -> Mapping[bytes, os.stat_result]:
+        """Make everything that goes into place, on disk; returns its facts. Raises OSError, StateError."""
+        for slot, change in slots.items():
+            journal.stage(slot, change, self.blobs, found.facts.get(change.path))
+        journal.sync([slot for slot, change in slots.items() if isinstance(change.after, File)])
+        return {
+            change.path: os.stat(str(slot), dir_fd=journal.new, follow_symlinks=False)
+            for slot, change in slots.items()
+            if isinstance(change.after, File)
+        }
+
+    def _give_up(self, journal: Journal, approved: Approved) -> None:
+        """Throw away what was staged; what cannot be removed now, the next command sweeps."""
+        with contextlib.suppress(OSError, SandboxError):
+            journal.discard()
+            record_discarded(self.session, approved)
+
+    def _explained(self, error: OSError) -> SandboxError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return OutOfSpace(f"no space left in {self.checkout}: nothing was applied; free some and try again")
+        return CheckoutRefused(f"{self.checkout} cannot be written ({error.strerror}): nothing was applied")
+
+
+def _notes(found: Found, paths: tuple[bytes, ...]) -> tuple[str, ...]:
+    linked = sum(path in found.facts and found.facts[path].st_nlink > 1 for path in paths)
+    if not linked:
+        return ()
+    return (f"{linked} of these files had other names (hard links): those names keep the old content",)

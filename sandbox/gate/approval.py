@@ -1,0 +1,209 @@
+"""Who approved what: the record that an apply starts from, and that a crashed one is finished from.
+
+One JSON line each in the session's `approvals.jsonl` (0600), on disk before anything of it is done. A journal in a
+checkout counts only if a line here names it: a folder that merely looks like one, say in a cloned repository, is
+never applied.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+
+from sandbox.changes import Change, ChangeSet, Link, describe, described
+from sandbox.errors import OutOfSpace, StateError
+from sandbox.escape import escape
+from sandbox.gate.blobs import sync_directory
+from sandbox.gate.names import RESERVED, link_problem, path_problem
+from sandbox.sessions import Session, new_id, now
+
+Row = tuple[str, list[str | int | bool], list[str | int | bool]]
+"""A change as JSON holds it: the path in hex, before, after."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Somebody said yes to these changes of the change set with this id; `by` is who, or which flag stood in."""
+
+    change_set: str
+    changes: tuple[Change, ...]
+    by: str
+    at: datetime
+
+
+class Approved(pydantic.BaseModel):
+    """An approval as it is recorded, with the name of the journal that may carry it out."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["approved"] = "approved"
+    id: str
+    journal: str
+    checkout: str
+    change_set: str
+    by: str
+    at: str
+    changes: tuple[Row, ...]
+    already: tuple[int, ...] = ()
+    """Which of the changes the checkout held before the apply: nothing is done for those."""
+
+    def digest(self) -> str:
+        """What a journal must quote to be the one that this record allows."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def slots(self) -> dict[int, Change]:
+        """The changes there is something to do for, by their place in `changes`. Raises StateError like `restored`."""
+        return {slot: change for slot, change in enumerate(self.restored()) if slot not in self.already}
+
+    def restored(self) -> tuple[Change, ...]:
+        """The changes. Raises StateError if one is not well-formed or may never be written."""
+        try:
+            changes = tuple(
+                Change(bytes.fromhex(path), described(before), described(after)) for path, before, after in self.changes
+            )
+        except ValueError as error:
+            raise StateError(f"the record of approval {self.id} is damaged: {error}") from error
+        check_changes(changes)
+        return changes
+
+
+class Outcome(pydantic.BaseModel):
+    """What became of an approval: the paths that are as approved now, and those the user kept, both in hex."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["applied", "not applied"]
+    id: str
+    at: str
+    paths: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+Record = Approved | Outcome
+
+_RECORD: pydantic.TypeAdapter[Record] = pydantic.TypeAdapter(Record)
+
+
+def check_approval(approval: Approval, change_set: ChangeSet | None) -> None:
+    """Raises StateError if the approval is not for this change set, or holds what may never be written."""
+    check_changes(approval.changes)
+    if change_set is None:
+        return
+    if approval.change_set != change_set.id:
+        raise StateError("the sandbox has changed since this was approved: look at the changes again")
+    if not set(approval.changes) <= set(change_set.changes):
+        raise StateError("the approval holds changes that were not in the change set it names: nothing was written")
+
+
+def check_changes(changes: Sequence[Change]) -> None:
+    """The last gate before a checkout, whoever made the values. Raises StateError."""
+    if len({change.path for change in changes}) != len(changes):
+        raise StateError("a path is approved twice: nothing was written")
+    for change in changes:
+        problem = path_problem(change.path)
+        match change.after:
+            case Link(target) if problem is None:
+                problem = link_problem(change.path, target)
+            case _:
+                pass
+        if problem is not None:
+            raise StateError(f"{escape(change.path)} {problem}: nothing was written")
+
+
+def record_approval(session: Session, approval: Approval, checkout: Path, *, already: Sequence[Change]) -> Approved:
+    """Put an approval on disk, with a fresh journal name."""
+    done = set(already)
+    approved = Approved(
+        id=new_id(),
+        journal=os.fsdecode(RESERVED) + secrets.token_hex(8),
+        checkout=os.fsencode(checkout).hex(),
+        change_set=approval.change_set,
+        by=approval.by,
+        at=approval.at.isoformat(),
+        changes=tuple(
+            (change.path.hex(), describe(change.before), describe(change.after)) for change in approval.changes
+        ),
+        already=tuple(slot for slot, change in enumerate(approval.changes) if change in done),
+    )
+    _append(session.approvals, approved)
+    return approved
+
+
+def record_outcome(
+    session: Session, approved: Approved, paths: Sequence[bytes], kept: Sequence[tuple[bytes, str]]
+) -> None:
+    """Put on disk that an approval was carried out, and where the user's own version was left standing."""
+    _append(
+        session.approvals,
+        Outcome(
+            kind="applied",
+            id=approved.id,
+            at=now().isoformat(),
+            paths=tuple(path.hex() for path in paths),
+            kept=tuple((path.hex(), reason) for path, reason in kept),
+        ),
+    )
+
+
+def record_discarded(session: Session, approved: Approved) -> None:
+    """Put on disk that nothing of an approval was written."""
+    _append(session.approvals, Outcome(kind="not applied", id=approved.id, at=now().isoformat()))
+
+
+def records(session: Session) -> Sequence[Record]:
+    """Every record, oldest first. Raises StateError if one is damaged; a torn last line never took effect."""
+    try:
+        lines = session.approvals.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise StateError(f"{session.approvals} cannot be read: {error.strerror}") from error
+    try:
+        return [_RECORD.validate_json(line) for line in lines[:-1] if line]
+    except pydantic.ValidationError as error:
+        raise StateError(f"{session.approvals} is damaged: {error.errors()[0]['msg']}") from error
+
+
+def _append(path: Path, record: Record) -> None:
+    try:
+        _append_line(path, record.model_dump_json().encode() + b"\n")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpace(f"no space left for {path}: free some and try again") from error
+        raise StateError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _append_line(path: Path, line: bytes) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        end = _end_of_last_line(descriptor)
+        os.ftruncate(descriptor, end)
+        data = memoryview(line)
+        while data:
+            written = os.pwrite(descriptor, data, end)
+            data, end = data[written:], end + written
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(path.parent)
+
+
+def _end_of_last_line(descriptor: int) -> int:
+    """Where the next record goes: behind the last newline, so that a line torn by a crash is dropped."""
+    size = os.fstat(descriptor).st_size
+    while size > 0:
+        start = max(0, size - 65536)
+        found = os.pread(descriptor, size - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        size = start
+    return 0

@@ -1,0 +1,302 @@
+"""From what the sandbox wrote to a change set: every difference, with both contents kept, or the reason it stays."""
+
+import os
+import stat
+from collections.abc import Container
+from pathlib import Path
+
+from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node, Refused
+from sandbox.errors import StateError
+from sandbox.escape import escape
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.contents import Contents
+from sandbox.gate.folders import above, empty_folders
+from sandbox.gate.host import OWNER_EXECUTES, Unusable, lstat, opened, opened_checkout, same_content
+from sandbox.gate.ignore import Ignored
+from sandbox.gate.manifest import Manifest
+from sandbox.gate.names import is_git, is_reserved, link_problem
+from sandbox.gate.repositories import REASON, inside_bare
+from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, count_below
+from sandbox.gate.syscalls import DIRECTORY, FILE, open_beneath, type_word
+from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, kind_of, levels
+
+SIZE_LIMIT = 256 * 1024 * 1024
+"""Bytes of one file that is taken without being asked for by a higher limit."""
+
+_SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+
+
+def collect(
+    upper: Path,
+    checkout: Path,
+    *,
+    manifest: Manifest,
+    blobs: Blobs,
+    size_limit: int = SIZE_LIMIT,
+    excludes: Path | None = None,
+    seen: Manifest | None = None,
+) -> ChangeSet:
+    """Compare an overlay's upper directory with the checkout as it is now.
+
+    Nothing in `upper` is believed: it is read by directory descriptors, its contents are hashed, and times, git's
+    index and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after
+    an apply. The cost grows with what changed. `size_limit` is in bytes a file, for both sides; `excludes` is the
+    user's own ignore file (`sandbox.gate.ignore.user_excludes`); `seen` remembers the ignored files of earlier looks
+    (`Manifest.remembered`), None hashes them every time.
+
+    Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
+    """
+    try:
+        source = os.open(upper, DIRECTORY)
+    except OSError as error:
+        raise StateError(f"{upper} cannot be opened: {error.strerror}") from error
+    try:
+        with opened_checkout(checkout) as root:
+            ignored = Ignored(checkout, excludes)
+            standings = Standings(root, manifest, blobs, size_limit=size_limit)
+            contents = Contents(blobs, size_limit, ignored, seen)
+            return _Collector(source, standings, contents).run().result(ignored)
+    finally:
+        os.close(source)
+
+
+class _Collector:
+    """Walks the upper layer once, folder by folder, with the checkout's folder of the same path open beside it."""
+
+    def __init__(self, upper: int, standings: Standings, contents: Contents) -> None:
+        self._upper = upper
+        self._standings = standings
+        self._contents = contents
+        self._changes: list[Change] = []
+        self._refused: list[Refused] = []
+        self._new_folders: list[bytes] = []
+
+    def run(self) -> "_Collector":
+        for level in levels(self._upper, self._unreadable):
+            try:
+                host = self._beside(level.path)
+            except OSError as error:
+                reason = f"the checkout's folder cannot be opened: {error.strerror}"
+                self._refuse(level.path, reason, self._count(level.path))
+                continue
+            try:
+                self._level(level, host)
+            finally:
+                if host is not None:
+                    os.close(host)
+        self._keep_repositories_back()
+        self._standings.remember()
+        self._contents.remember()
+        return self
+
+    def _beside(self, path: bytes) -> int | None:
+        """The checkout's folder of the same path, open; None if there is none, or something else in its place."""
+        try:
+            return open_beneath(self._standings.root, path)
+        except OSError as error:
+            if is_gone(error) or is_blocked(error):
+                return None
+            raise
+
+    def _keep_repositories_back(self) -> None:
+        """Refuse what would make or change a repository that has no `.git` folder."""
+        found = inside_bare([*self._changes, *self._empty_folders()], self._standings.exists)
+        for path, changes in found.items():
+            self._refuse(path, REASON, len(changes))
+        self._changes = [change for change in self._changes if not _is_in(found, change.path)]
+        self._new_folders = [path for path in self._new_folders if not _is_in(found, path)]
+
+    def result(self, ignored: Ignored) -> ChangeSet:
+        marked = [
+            Change(
+                change.path,
+                change.before,
+                change.after,
+                ignored=ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory)),
+                moved=change.moved,
+            )
+            for change in [*self._changes, *self._empty_folders()]
+        ]
+        return ChangeSet(
+            tuple(sorted(marked, key=lambda change: change.path)),
+            tuple(sorted(self._refused, key=lambda refused: refused.path)),
+        )
+
+    def _empty_folders(self) -> list[Change]:
+        """New folders that no listed change brings along; folders in which everything was refused are such too."""
+        empty = empty_folders(self._new_folders, (change.path for change in self._changes))
+        return [Change(path, None, Directory(), moved=self._standings.was_there(path)) for path in empty]
+
+    def _level(self, level: Level, host: int | None) -> None:
+        for entry in level.entries:
+            path = level.below(entry.name)
+            try:
+                self._entry(level, entry, host)
+            except Unusable as problem:
+                self._refuse(path, f"in the checkout, {problem}: it stays as it is")
+            except OSError as error:
+                self._refuse(path, f"cannot be read: {error.strerror}")
+        if level.opaque and host is not None:
+            self._hidden(level, host)
+
+    def _entry(self, level: Level, entry: Entry, host: int | None) -> None:
+        path = level.below(entry.name)
+        if is_git(entry.name):
+            self._git(path, entry, host)
+            return
+        if is_reserved(entry.name):
+            self._refuse(path, RESERVED, self._count(path))
+            return
+        match entry.kind:
+            case "whiteout":
+                self._deleted(path, host)
+            case "directory":
+                self._directory(level, entry, host)
+            case "file":
+                self._file(level, entry, host)
+            case "link":
+                self._link(level, entry, host)
+            case "special":
+                word = type_word(entry.facts.st_mode)
+                self._refuse(path, f"is a {word}: only files, folders and links leave the sandbox")
+
+    def _git(self, path: bytes, entry: Entry, host: int | None) -> None:
+        """One refusal for all of it; none for a folder that was only opened for writing, and holds nothing."""
+        count = self._count(path) if entry.kind == "directory" else 1
+        facts = None if host is None else lstat(host, entry.name)
+        untouched = entry.kind == "directory" and facts is not None and stat.S_ISDIR(facts.st_mode)
+        if not (untouched and self._is_empty(path)):
+            self._refuse(path, GIT_STAYS, count)
+
+    def _is_empty(self, path: bytes) -> bool:
+        with opened(self._upper, path) as descriptor:
+            return not os.listdir(descriptor)
+
+    def _hidden(self, level: Level, host: int) -> None:
+        """An opaque folder hides all of the checkout's: what stood there at the start and is not here was deleted."""
+        present = {entry.name for entry in level.entries}
+        for text in sorted(os.listdir(host)):
+            name = os.fsencode(text)
+            path = level.below(name)
+            if name in present:
+                continue
+            if is_git(name):
+                self._refuse(path, GIT_STAYS, count_below(self._standings.root, path))
+            elif self._standings.was_there(path):
+                try:
+                    self._deleted(path, host)
+                except Unusable as problem:
+                    self._refuse(path, f"in the checkout, {problem}: it stays")
+
+    def _deleted(self, path: bytes, host: int | None) -> None:
+        standing = self._standings.at(host, path)
+        if standing is None:
+            return
+        if isinstance(standing.node, Directory):
+            self._deleted_folder(path, standing)
+        else:
+            self._change(path, standing, None)
+
+    def _deleted_folder(self, path: bytes, standing: Standing) -> bool:
+        """List what goes with a folder; False if something in it, and so the folder, has to stay."""
+        removal = self._standings.removal(path)
+        self._changes += removal.below()
+        self._refused += removal.refused
+        if removal.is_whole:
+            self._change(path, standing, None)
+        return removal.is_whole
+
+    def _directory(self, level: Level, entry: Entry, host: int | None) -> None:
+        path = level.below(entry.name)
+        facts = None if host is None else lstat(host, entry.name)
+        standing = None if facts is None or kind_of(facts) != "link" else self._standings.at(host, path)
+        if standing is not None and standing.moved:
+            self._refuse(path, "the checkout has a link here now: nothing is written through it", self._count(path))
+            return
+        if facts is None:
+            self._new_folders.append(path)
+        elif not stat.S_ISDIR(facts.st_mode):
+            self._change(path, self._standings.at(host, path), Directory())
+        level.descend.append(entry.name)
+
+    def _file(self, level: Level, entry: Entry, host: int | None) -> None:
+        path = level.below(entry.name)
+        descriptor = os.open(entry.name, FILE, dir_fd=level.descriptor)
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                self._refuse(path, "was replaced while it was being read")
+            elif not self._is_same_file(entry.name, descriptor, host):
+                self._changed_file(path, descriptor, facts, host)
+        finally:
+            os.close(descriptor)
+
+    def _is_same_file(self, name: bytes, descriptor: int, host: int | None) -> bool:
+        """Whether the checkout's file of this name equals it in content and in every bit that could travel."""
+        facts = None if host is None else lstat(host, name)
+        if host is None or facts is None or not stat.S_ISREG(facts.st_mode):
+            return False
+        if (facts.st_mode ^ os.fstat(descriptor).st_mode) & (_SPECIAL_BITS | OWNER_EXECUTES):
+            return False
+        try:
+            other = os.open(name, FILE, dir_fd=host)
+        except OSError as error:
+            raise Unusable(f"cannot be read: {error.strerror}") from error
+        try:
+            return same_content(descriptor, other)
+        finally:
+            os.close(other)
+
+    def _changed_file(self, path: bytes, descriptor: int, facts: os.stat_result, host: int | None) -> None:
+        if facts.st_mode & _SPECIAL_BITS:
+            self._refuse(path, f"has the mode {stat.S_IMODE(facts.st_mode):o}: setuid, setgid and sticky bits stay")
+            return
+        refusal = self._contents.refusal(facts)
+        content = None if refusal else self._contents.take(path, descriptor, facts)
+        if content is None:
+            self._refuse(path, refusal or "grew over the limit while it was being read")
+            return
+        self._replace(path, content, host)
+
+    def _link(self, level: Level, entry: Entry, host: int | None) -> None:
+        path = level.below(entry.name)
+        target = os.readlink(entry.name, dir_fd=level.descriptor)
+        standing = self._standings.at(host, path)
+        if standing is not None and standing.node == Link(target):
+            return
+        problem = link_problem(path, target)
+        if problem is not None:
+            self._refuse(path, f"{problem}: {escape(target)}")
+            return
+        self._replace(path, Link(target), host)
+
+    def _replace(self, path: bytes, after: File | Link, host: int | None) -> None:
+        standing = self._standings.at(host, path)
+        if standing is not None and isinstance(standing.node, Directory):
+            removal = self._standings.removal(path)
+            self._changes += removal.below()
+            self._refused += removal.refused
+            if not removal.is_whole:
+                self._refuse(path, "would take the place of a folder in which something stays")
+                return
+        if standing is None or standing.node != after:
+            self._change(path, standing, after)
+
+    def _change(self, path: bytes, standing: Standing | None, after: Node | None) -> None:
+        if standing is None:
+            self._changes.append(Change(path, None, after, moved=self._standings.was_there(path)))
+        else:
+            self._changes.append(Change(path, standing.node, after, moved=standing.moved))
+
+    def _refuse(self, path: bytes, reason: str, count: int = 1) -> None:
+        self._refused.append(Refused(path, reason, count))
+
+    def _unreadable(self, path: bytes, error: OSError) -> None:
+        self._refuse(path, f"cannot be read: {error.strerror}")
+
+    def _count(self, path: bytes) -> int:
+        return count_below(self._upper, path)
+
+
+def _is_in(found: Container[bytes], path: bytes) -> bool:
+    return path in found or any(folder in found for folder in above(path))

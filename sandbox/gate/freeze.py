@@ -1,0 +1,63 @@
+"""From a session's folder to its change set: what a sandbox wrote, held against the checkout."""
+
+import os
+from pathlib import Path
+
+from sandbox.changes import ChangeSet
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.collect import collect
+from sandbox.gate.ignore import user_excludes
+from sandbox.gate.manifest import Manifest
+from sandbox.overlay import open_up
+from sandbox.sessions import Session
+
+
+def frozen(session: Session) -> ChangeSet:
+    """The change set of a session, contents copied into its blob store. No engine is asked.
+
+    The caller makes sure that nothing writes meanwhile: the container is paused, or there is none.
+    Raises: OutOfSpace, StateError.
+    """
+    if is_new(session):
+        return ChangeSet()
+    checkout = Path(session.meta().checkout)
+    if checkout.is_dir():
+        open_up(session, checkout)
+    return collect(
+        session.upper,
+        checkout,
+        manifest=manifest_of(session),
+        blobs=Blobs(session.blobs),
+        excludes=user_excludes(Path.home()),
+        seen=Manifest.remembered(session.path / "seen"),
+    )
+
+
+def manifest_of(session: Session) -> Manifest:
+    """What the checkout was when the session began; nothing is known if that look was cut short. Raises StateError."""
+    if not session.manifest.exists():
+        Manifest.unknown().save(session.manifest)
+    return Manifest.load(session.manifest)
+
+
+def is_new(session: Session) -> bool:
+    """Whether nothing ever ran in it; only then can a look at the checkout say what the session began with."""
+    return not session.manifest.exists() and _is_empty(session.upper)
+
+
+def mark_beginning(session: Session) -> int:
+    """This moment on the clock that ctime is taken from: what changes from now on has a ctime at or after it."""
+    mark = session.path / "began"
+    mark.unlink(missing_ok=True)
+    mark.touch(mode=0o600)
+    return mark.stat().st_ctime_ns
+
+
+def note_checkout(session: Session, before: int) -> None:
+    """Note what the checkout was before that moment; the sandbox may be running already. Raises OSError."""
+    Manifest.take(Path(session.meta().checkout), before=before).save(session.manifest)
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None

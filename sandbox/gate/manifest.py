@@ -1,0 +1,236 @@
+"""What every path of the checkout looked like when the session began: enough to notice that the user moved on.
+
+The facts are lstat's. They cannot say what a file held, so the content of a path is remembered, as its *base*, once
+the gate has read it while the facts still matched. Updates are appended to `<file>.updates`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.changes import Node, describe, described
+from sandbox.errors import StateError
+from sandbox.gate.names import is_reserved
+from sandbox.gate.syscalls import open_beneath
+
+_MAGIC = b"paddock manifest 1\n"
+_FACTS = struct.Struct("<IQQqqq")  # mode, device, inode, size, mtime_ns, ctime_ns
+_FOLDER = _FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
+_UNKNOWN = bytes(_FACTS.size)  # the facts of nothing
+_FOR_EVER = 2**63
+_HEADER = struct.Struct("<QQ")  # entries, bytes of names
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What is known of one path after an apply or a read: its new facts, and its content.
+
+    Both None: nothing stands there. `facts` None with a `base`: the content is known, the facts are not, so that only
+    reading it can tell whether the user moved on.
+    """
+
+    facts: os.stat_result | None
+    base: Node | None = None
+
+
+class Manifest:
+    """The facts of a checkout at one moment, and what was learned since. `take` and `load` make it."""
+
+    def __init__(self, index: dict[bytes, int], facts: bytes) -> None:
+        self._index = index
+        self._facts = facts
+        self._renewed: dict[bytes, tuple[bytes | None, Node | None]] = {}
+        self._updates: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, path: bytes) -> bool:
+        return self._known(path) is not None or self.base(path) is not None
+
+    @classmethod
+    def take(cls, checkout: Path, *, before: int = _FOR_EVER) -> "Manifest":
+        """Look at every path of a checkout, `.git` folders left out: nothing of those is ever applied.
+
+        A folder that cannot be read has no entries below it: what the sandbox changes there counts as moved. So does
+        what changed at or after `before` (nanoseconds, as ctime has them): the look may last longer than a sandbox
+        needs to start, and what the user saves meanwhile is not what the session began with.
+        """
+        index: dict[bytes, int] = {}
+        facts: list[bytes] = []
+        root = os.open(checkout, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _scan_tree(root, index, facts, before)
+        finally:
+            os.close(root)
+        return cls(index, b"".join(facts))
+
+    @classmethod
+    def unknown(cls) -> "Manifest":
+        """One that knows nothing: whatever stands in the checkout counts as moved."""
+        return cls({}, b"")
+
+    def save(self, path: Path) -> None:
+        """Write the facts, private and at once or not at all; from now on updates are appended beside them."""
+        names = b"\0".join(self._index)
+        body = _HEADER.pack(len(self._index), len(names)) + names + self._facts
+        partial = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_MAGIC + hashlib.sha256(body).digest() + body)
+            file.flush()
+            os.fsync(file.fileno())
+        self._updates = _updates_of(path)
+        self._updates.unlink(missing_ok=True)
+        partial.rename(path)
+        if self._renewed:
+            self._append(self._renewed)
+
+    @classmethod
+    def load(cls, path: Path) -> "Manifest":
+        """Read what `save` wrote. Raises StateError if the file is missing, damaged or from another version."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StateError(f"{path} cannot be read: {error.strerror}") from error
+        body = memoryview(data)[len(_MAGIC) + 32 :]
+        if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : len(_MAGIC) + 32]:
+            raise StateError(f"{path} is damaged or from another version: start a new session")
+        count, length = _HEADER.unpack(body[: _HEADER.size])
+        names = bytes(body[_HEADER.size : _HEADER.size + length]).split(b"\0") if count else []
+        manifest = cls(dict(zip(names, range(count), strict=True)), bytes(body[_HEADER.size + length :]))
+        manifest._updates = _updates_of(path)
+        manifest._renewed = _read_updates(manifest._updates)
+        return manifest
+
+    @classmethod
+    def remembered(cls, path: Path) -> "Manifest":
+        """One that begins with nothing and holds what it is told, also the next time it is asked for by this path."""
+        manifest = cls({}, b"")
+        manifest._updates = _updates_of(path)
+        manifest._renewed = _read_updates(manifest._updates)
+        return manifest
+
+    def matches(self, path: bytes, facts: os.stat_result | None) -> bool:
+        """Whether the checkout's entry at `path` is still the one the session began with; None: there is none now."""
+        known = self._known(path)
+        if facts is None:
+            return known is None and self.base(path) is None
+        return known == pack(facts)
+
+    def base(self, path: bytes) -> Node | None:
+        """What `path` held when the session began or at the last apply; None if nobody read it in time."""
+        return self._renewed.get(path, (None, None))[1]
+
+    def renew(self, renewals: Mapping[bytes, Renewal]) -> None:
+        """Remember these facts and contents from now on, also on disk if the manifest has a place there."""
+        fresh = {path: (None if new.facts is None else pack(new.facts), new.base) for path, new in renewals.items()}
+        fresh = {path: entry for path, entry in fresh.items() if self._renewed.get(path, ()) != entry}
+        self._renewed.update(fresh)
+        if fresh:
+            self._append(fresh)
+
+    def _known(self, path: bytes) -> bytes | None:
+        if path in self._renewed:
+            return self._renewed[path][0]
+        position = self._index.get(path)
+        return None if position is None else self._facts[position * _FACTS.size : (position + 1) * _FACTS.size]
+
+    def _append(self, entries: Mapping[bytes, tuple[bytes | None, Node | None]]) -> None:
+        if self._updates is None:
+            return
+        lines = [
+            json.dumps([path.hex(), None if facts is None else facts.hex(), describe(base)])
+            for path, (facts, base) in entries.items()
+        ]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self._updates, flags, 0o600), "ab") as file:
+            # A newline first: a line that a crash tore must not swallow the next one.
+            file.write(("\n" + "\n".join(lines) + "\n").encode())
+
+
+def pack(facts: os.stat_result) -> bytes:
+    """The facts that count, as bytes. Of a directory only that it is one: its times move with every entry."""
+    if stat.S_ISDIR(facts.st_mode):
+        return _FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
+    return _FACTS.pack(facts.st_mode, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+def _scan_tree(root: int, index: dict[bytes, int], facts: list[bytes], before: int) -> None:
+    waiting = [b""]
+    while waiting:
+        path = waiting.pop()
+        with _opened(root, path) as descriptor:
+            if descriptor is not None:
+                waiting += _scan_folder(descriptor, path + b"/" if path else b"", index, facts, before)
+
+
+def _scan_folder(
+    descriptor: int, prefix: bytes, index: dict[bytes, int], facts: list[bytes], before: int
+) -> list[bytes]:
+    """Note every entry of an open folder, and return the folders in it. This loop is what a session's start costs."""
+    folders: list[bytes] = []
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            if name[:1] == b"." and (name == b".git" or is_reserved(name)):
+                continue
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # gone between listing and looking: absent is what it is
+            path = prefix + name
+            index[path] = len(facts)
+            if entry.is_dir(follow_symlinks=False):
+                facts.append(_FOLDER)
+                folders.append(path)
+            else:
+                facts.append(pack(found) if found.st_ctime_ns < before else _UNKNOWN)
+    return folders
+
+
+@contextlib.contextmanager
+def _opened(root: int, path: bytes) -> Iterator[int | None]:
+    try:
+        descriptor = open_beneath(root, path)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _updates_of(path: Path) -> Path:
+    return path.with_name(path.name + ".updates")
+
+
+def _read_updates(path: Path) -> dict[bytes, tuple[bytes | None, Node | None]]:
+    """The updates that can be read. A lost one is safe: its path counts as moved, and an apply there as a conflict."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return {}
+    found: dict[bytes, tuple[bytes | None, Node | None]] = {}
+    for line in filter(None, lines):
+        try:
+            name, facts, base = _row(json.loads(line))
+        except ValueError:
+            continue
+        found[name] = (facts, base)
+    return found
+
+
+def _row(value: object) -> tuple[bytes, bytes | None, Node | None]:
+    match value:
+        case [str(name), str() | None as facts, list(base)]:
+            return bytes.fromhex(name), None if facts is None else bytes.fromhex(facts), described(base)
+        case _:
+            raise ValueError("not an update")

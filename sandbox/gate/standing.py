@@ -1,0 +1,150 @@
+"""What stands in the checkout where the sandbox changed something: the `before` of every change."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sandbox.changes import Change, Directory, File, Node, Refused
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.host import Unusable, lstat, node_at, opened
+from sandbox.gate.manifest import Manifest, Renewal
+from sandbox.gate.names import is_git, is_reserved
+from sandbox.gate.upper import Entry, Level, levels
+
+GIT_STAYS = "stays in the sandbox: git's own data never leaves as files"
+RESERVED = "has a name that is reserved for paddock's own journal"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One entry of the checkout; `moved`: it is not what it was when the session began, as far as we can tell."""
+
+    node: Node
+    moved: bool = False
+
+
+class Standings:
+    """The checkout's side of a comparison. Contents go into `blobs`, and what is learned into the manifest."""
+
+    def __init__(self, root: int, manifest: Manifest, blobs: Blobs, *, size_limit: int) -> None:
+        self.root = root
+        self._manifest = manifest
+        self._blobs = blobs
+        self._limit = size_limit
+        self._learned: dict[bytes, Renewal] = {}
+
+    def at(self, directory: int | None, path: bytes) -> Standing | None:
+        """What stands at `path`, whose folder is open as `directory` (None: there is no such folder).
+
+        Raises Unusable with the reason if it is nothing we can take or give back.
+        """
+        name = path.rpartition(b"/")[2]
+        facts = None if directory is None else lstat(directory, name)
+        if directory is None or facts is None:
+            return None
+        known = self._manifest.base(path)
+        if isinstance(known, File) and self._manifest.matches(path, facts) and self._blobs.holds(known):
+            return Standing(known)
+        node, facts = node_at(directory, name, read=self._store)
+        if node is None or facts is None:
+            return None
+        moved = not self._manifest.matches(path, facts) and known != node
+        if not moved:
+            self._learned[path] = Renewal(facts, node)
+        return Standing(node, moved)
+
+    def was_there(self, path: bytes) -> bool:
+        """Whether something stood at `path` when the session began."""
+        return path in self._manifest
+
+    def exists(self, path: bytes) -> bool:
+        """Whether something stands at `path` now."""
+        folder, _, name = path.rpartition(b"/")
+        try:
+            with opened(self.root, folder) as directory:
+                return lstat(directory, name) is not None
+        except OSError:
+            return False
+
+    def is_unmoved(self, path: bytes, facts: os.stat_result) -> bool:
+        """Whether an entry with these facts is the one the session began with."""
+        return self._manifest.matches(path, facts)
+
+    def remember(self) -> None:
+        """Put what was learned into the manifest: later edits by the user can then be told from touches."""
+        self._manifest.renew(self._learned)
+        self._learned = {}
+
+    def removal(self, path: bytes) -> "Removal":
+        """What it means that the sandbox deleted the whole folder at `path`."""
+        removal = Removal(path)
+        for level in levels(self.root, removal.unreadable, start=path):
+            for entry in level.entries:
+                self._remove_entry(level, entry, removal)
+        return removal
+
+    def _remove_entry(self, level: Level, entry: Entry, removal: "Removal") -> None:
+        path = level.below(entry.name)
+        if is_git(entry.name):
+            removal.refuse(path, GIT_STAYS, count_below(self.root, path))
+        elif is_reserved(entry.name):
+            removal.refuse(path, RESERVED)
+        elif stat.S_ISDIR(entry.facts.st_mode):
+            removal.folders[path] = not self._manifest.matches(path, entry.facts)
+            level.descend.append(entry.name)
+        else:
+            try:
+                standing = self.at(level.descriptor, path)
+            except Unusable as problem:
+                removal.refuse(path, f"in the checkout, {problem}: it stays")
+                return
+            if standing is not None:
+                removal.files.append(Change(path, standing.node, None, moved=standing.moved))
+
+    def _store(self, descriptor: int) -> File | None:
+        return self._blobs.put_fd(descriptor, self._limit)
+
+
+class Removal:
+    """A deleted folder, taken apart: what goes, and what has to stay with the folders around it."""
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self.files: list[Change] = []
+        self.folders: dict[bytes, bool] = {}
+        self.refused: list[Refused] = []
+        self._kept: set[bytes] = set()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has to stay."""
+        return not self.refused
+
+    def refuse(self, path: bytes, reason: str, count: int = 1) -> None:
+        """Something here stays, and so do the folders that lead to it."""
+        self.refused.append(Refused(path, reason, count))
+        while path != self.path:
+            path = path.rpartition(b"/")[0]
+            self._kept.add(path)
+
+    def unreadable(self, path: bytes, error: OSError) -> None:
+        """A folder that cannot be opened stays."""
+        self.refuse(path, f"in the checkout, cannot be read: {error.strerror}; it stays")
+        self._kept.add(path)
+
+    def below(self) -> Iterator[Change]:
+        """The deletions under the folder, not that of the folder itself."""
+        yield from self.files
+        for path, moved in self.folders.items():
+            if path not in self._kept:
+                yield Change(path, Directory(), None, moved=moved)
+
+
+def count_below(root: int, path: bytes) -> int:
+    """How many entries a folder holds at any depth; at least 1, for itself."""
+    count = 0
+    for level in levels(root, lambda _path, _error: None, start=path):
+        count += len(level.entries)
+        level.descend += [entry.name for entry in level.entries if entry.kind == "directory"]
+    return max(count, 1)

@@ -1,0 +1,125 @@
+"""Read an overlay's upper directory: entries, whiteouts, opaque folders; nothing in it is believed or followed.
+
+Mounted with `userxattr`, the kernel writes its marks where an unprivileged process can read them: a whiteout is a
+character device 0:0, an opaque folder carries `user.overlay.opaque` = "y". The same attribute set from inside arrives
+as `user.overlay.overlay.opaque`, which means nothing here. Whiteouts written as attributes (`user.overlay.whiteout`)
+are never made by a mount of ours.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sandbox.gate.syscalls import open_beneath
+
+Kind = Literal["file", "directory", "link", "whiteout", "special"]
+
+OnUnreadable = Callable[[bytes, OSError], None]
+
+_OPAQUE = "user.overlay.opaque"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a folder of the upper layer, as lstat saw it."""
+
+    name: bytes
+    facts: os.stat_result
+
+    @property
+    def kind(self) -> Kind:
+        """What the entry means to the overlay."""
+        return kind_of(self.facts)
+
+
+@dataclass
+class Level:
+    """One folder: open as `descriptor` until the next one is asked for.
+
+    `opaque`: nothing of the checkout's folder shines through, because of a mark here or on a folder above; the kernel
+    only marks the topmost. What the reader puts into `descend` is visited next.
+    """
+
+    path: bytes
+    descriptor: int
+    opaque: bool
+    entries: list[Entry]
+    descend: list[bytes] = field(default_factory=list)
+
+    def below(self, name: bytes) -> bytes:
+        """The path of an entry."""
+        return self.path + b"/" + name if self.path else name
+
+
+def kind_of(facts: os.stat_result) -> Kind:
+    """What an entry with these facts means to the overlay."""
+    match stat.S_IFMT(facts.st_mode):
+        case stat.S_IFREG:
+            return "file"
+        case stat.S_IFDIR:
+            return "directory"
+        case stat.S_IFLNK:
+            return "link"
+        case stat.S_IFCHR if facts.st_rdev == 0:
+            return "whiteout"
+        case _:
+            return "special"
+
+
+def levels(root: int, on_unreadable: OnUnreadable, *, start: bytes = b"") -> Iterator[Level]:
+    """Every folder below an open directory that the reader asks for, parents first, each opened from the root anew.
+
+    The first is `start`. Opened so, a folder that is moved or swapped for a link while we read is an error and not a
+    way out; and depth costs neither stack nor descriptors. Errors go to `on_unreadable` with the path.
+    """
+    waiting: list[tuple[bytes, list[bytes], bool]] = [(b"", [start], False)]
+    while waiting:
+        parent, names, hidden = waiting[-1]
+        if not names:
+            waiting.pop()
+            continue
+        name = names.pop()
+        path = parent + b"/" + name if parent else name
+        try:
+            level = _open_level(root, path, hidden)
+        except OSError as error:
+            on_unreadable(path, error)
+            continue
+        try:
+            yield level
+        finally:
+            os.close(level.descriptor)
+        if level.descend:
+            waiting.append((path, sorted(level.descend, reverse=True), level.opaque))
+
+
+def _open_level(root: int, path: bytes, hidden: bool) -> Level:
+    descriptor = open_beneath(root, path)
+    try:
+        with os.scandir(descriptor) as entries:
+            found = [Entry(os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries]
+        found.sort(key=lambda entry: entry.name)
+        return Level(path, descriptor, hidden or _is_opaque(descriptor), found)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _is_opaque(descriptor: int) -> bool:
+    with contextlib.suppress(OSError):
+        return os.getxattr(descriptor, _OPAQUE) == b"y"
+    return False
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether an error says that there is nothing at a path."""
+    return error.errno == errno.ENOENT
+
+
+def is_blocked(error: OSError) -> bool:
+    """Whether an error says that a link or a file stands where a folder was expected."""
+    return error.errno in (errno.ELOOP, errno.ENOTDIR)

@@ -1,0 +1,61 @@
+"""Which paths git tracks, without asking git; git writes the index that we read."""
+
+import os
+import subprocess
+
+import pytest
+
+from sandbox.gate.ignore import Ignored
+from sandbox.gate.tracked import tracked
+
+NAMES = [b"a", b"b.log", b"deep/er/file", b"deep/er/file2", b"x" * 200 + b"/y", b"\xff\n", b"d/" * 20 + b"leaf"]
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    for name in NAMES:
+        place = os.path.join(os.fsencode(folder), name)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "wb") as file:
+            file.write(name)
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+def test_the_index_is_read_in_every_version(repository, version):
+    if version == "3":
+        subprocess.run(["git", "update-index", "--skip-worktree", "a"], cwd=repository, check=True)
+    subprocess.run(["git", "update-index", "--index-version", version], cwd=repository, check=True)
+    assert tracked(repository) == frozenset(NAMES)
+
+
+def test_a_linked_worktree_has_an_index_of_its_own(repository, tmp_path):
+    subprocess.run(
+        ["git", "-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "x"], cwd=repository, check=True
+    )
+    subprocess.run(["git", "worktree", "add", "-q", tmp_path / "linked"], cwd=repository, check=True)
+    assert tracked(tmp_path / "linked") == frozenset(NAMES)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"DIRC", b"DIRC\0\0\0\2\0\0\0\5", b"XXXX" + b"\0" * 100, b"DIRC\0\0\0\4\0\0\0\1" + b"\xff" * 90]
+)
+def test_an_index_that_cannot_be_read_tracks_nothing(repository, damage):
+    (repository / ".git" / "index").write_bytes(damage)
+    assert tracked(repository) == frozenset()
+
+
+def test_no_repository_tracks_nothing(tmp_path):
+    assert tracked(tmp_path) == frozenset()
+    (tmp_path / ".git").write_text("gitdir: /nowhere\n")
+    assert tracked(tmp_path) == frozenset()
+
+
+def test_a_tracked_file_is_not_left_out_whatever_the_rules_say(repository):
+    (repository / ".gitignore").write_text("*.log\n")
+    assert not Ignored(repository).leaves_out(b"b.log", False)
+    assert Ignored(repository).leaves_out(b"new.log", False)
+    assert not Ignored(repository).leaves_out(b"new.txt", False)
