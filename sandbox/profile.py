@@ -53,7 +53,7 @@ def request(
     user: User,
     owner: Owner,
 ) -> Mapping[str, Any]:
-    """The engine's JSON for one sandbox (threats.md of the design: every line is there for a named attack).
+    """The engine's JSON for one sandbox; every line closes an attack that `tests/attacks` tries.
 
     The container's own main process is PID 1 and reaps: an init program would be one more process to trust.
     """

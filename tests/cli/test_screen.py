@@ -133,9 +133,9 @@ def test_verbose_shows_every_line():
 
 def test_a_command_is_shown_whole_and_a_path_as_people_know_it():
     begin = Started("s", "/work", "m", "default", ())
-    long = "cd /work/x && " + "true && " * 60 + "true"
+    long = "cd /code/x && " + "true && " * 60 + "true"
     shown = drawn(
-        begin, started("1", "Bash", long), finished("1"), started("2", "Read", "/work/x/a.py"), finished("2", "Read")
+        begin, started("1", "Bash", long), finished("1"), started("2", "Read", "/code/x/a.py"), finished("2", "Read")
     )
     assert long in shown
     assert "● Read  x/a.py" in shown
