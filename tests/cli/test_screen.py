@@ -132,7 +132,7 @@ def test_verbose_shows_every_line():
 
 
 def test_a_command_is_shown_whole_and_a_path_as_people_know_it():
-    begin = Started("s", "/work", "m", "default", ())
+    begin = Started("s", "/code", "m", "default", ())
     long = "cd /code/x && " + "true && " * 60 + "true"
     shown = drawn(
         begin, started("1", "Bash", long), finished("1"), started("2", "Read", "/code/x/a.py"), finished("2", "Read")
