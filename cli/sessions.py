@@ -81,7 +81,7 @@ def rm(
                 f"session {short} has {one.pending} pending: `paddock review {short}` shows them, "
                 f"`paddock sessions rm --discard {short}` loses them"
             )
-        case "damaged" if not discard:
+        case "unreadable" if not discard:
             raise exits.Misuse(
                 f"session {short} cannot be read, so nobody knows what it holds ({one.problem}): add --discard"
             )
@@ -103,9 +103,9 @@ def _line(out: "Terminal", one: "Stored", *, with_checkout: bool) -> None:
     from cli import stored
     from cli.screen import safe
 
-    style = {"running": "cyan", "pending": "yellow", "settled": "dim", "damaged": "red"}[one.state]
+    style = {"running": "cyan", "pending": "yellow", "settled": "dim", "unreadable": "red"}[one.state]
     state = f"{one.pending} pending" if one.state == "pending" else one.state
-    title = one.problem if one.meta is None else one.meta.title or one.meta.kind
+    title = one.problem if one.state == "unreadable" or one.meta is None else one.meta.title or one.meta.kind
     where = f"{one.meta.checkout}  " if with_checkout and one.meta is not None else ""
     age = stored.age(one.meta.created) if one.meta is not None else ""
     start = f"{one.session.id[:8]}  {age:<8}  "

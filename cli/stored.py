@@ -11,7 +11,7 @@ from sandbox.sessions import Meta, Session
 if TYPE_CHECKING:
     from cli.place import Place
 
-State = Literal["running", "pending", "settled", "damaged"]
+State = Literal["running", "pending", "settled", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class Stored:
 
 
 def look(session: Session) -> Stored:
-    """What a session is now. Never raises: a damaged one is listed with the reason."""
+    """What a session is now. Never raises: one that cannot be read is listed with the reason."""
     from cli.case import freeze
 
     try:
         meta = session.meta()
     except StateError as error:
-        return Stored(session, "damaged", None, None, str(error))
+        return Stored(session, "unreadable", None, None, str(error))
     if session.is_held():
         return Stored(session, "running", meta, None)
     try:
         pending = len(freeze(session).changes.pending)
     except (SandboxError, OSError) as error:
-        return Stored(session, "damaged", meta, None, str(error))
+        return Stored(session, "unreadable", meta, None, str(error))
     return Stored(session, "pending" if pending else "settled", meta, pending)
 
 
