@@ -70,24 +70,31 @@ def look(here: "Place") -> Iterator[Check]:
 def _engine() -> Iterator[Check]:
     from cli import exits
     from sandbox import bootstrap
+    from sandbox.engine import Engine
     from sandbox.errors import EngineUnavailable
 
     missing = bootstrap.missing()
-    for one in missing:
-        code = exits.NO_IMAGE if one.what == "builder" else exits.NO_ENGINE
-        yield Check("builder" if one.what == "builder" else "engine", "missing", one.line, code)
-    from sandbox.engine import Engine
-
+    builder = next((one.line for one in missing if one.what == "builder"), "")
+    others = [Check("engine", "missing", one.line, exits.NO_ENGINE) for one in missing if one.what != "builder"]
+    yield from others
+    image = None
     try:
         engine = Engine.connect()
         facts = engine.facts()
     except EngineUnavailable as error:
-        if all(one.what == "builder" for one in missing):
+        if not others:
             yield Check("engine", "missing", str(error), exits.NO_ENGINE)
-        return
-    version = facts.get("ServerVersion", "?")
-    yield Check("engine", "ok", f"Docker {version}, {facts.get('Driver')}, cgroup v{facts.get('CgroupVersion', '1')}")
-    yield _image(engine.images)
+    else:
+        cgroup = facts.get("CgroupVersion", "1")
+        yield Check(
+            "engine", "ok", f"Docker {facts.get('ServerVersion', '?')}, {facts.get('Driver')}, cgroup v{cgroup}"
+        )
+        image = _image(engine.images)
+        yield image
+    if builder and image is not None and image.verdict == "ok":
+        yield Check("builder", "note", f"{builder}; base is there already, so only a rebuild needs it")
+    elif builder:
+        yield Check("builder", "missing", builder, exits.NO_IMAGE)
 
 
 def _image(store: object) -> Check:
