@@ -26,6 +26,9 @@ test-fast: .venv/.dev ## run the tests that need no engine and take no time
 test-slow: .venv/.dev engine ## run the exhaustive tests that take minutes: every fault at every system call
 	@$(PYTEST) -m slow $(ARGS)
 
+test-root: ## run only the tests that mount file systems, which takes root (after `make test`)
+	@$(PYTEST) -m root $(ARGS)
+
 check: .venv/.dev ## format, lint, types and layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -64,4 +67,4 @@ engine: .venv/.runtime
 	@requirements/install dev
 	@touch .venv/.runtime $@
 
-.PHONY: help demo test test-fast test-slow check bench all lock clean engine
+.PHONY: help demo test test-fast test-slow test-root check bench all lock clean engine

@@ -1,5 +1,6 @@
 """What every test may ask for: a real engine, the base image, a private state folder, a sandbox on a checkout."""
 
+import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,24 @@ from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
 from sandbox.sessions import Session, Sessions
+
+
+def is_left_out() -> bool:
+    """Whether tests that only root can run are left out: a CI that is not root sees them fail instead."""
+    return os.geteuid() != 0 and "CI" not in os.environ
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only root can do, for a developer who is not."""
+    if is_left_out():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("root")])
+        items[:] = [item for item in items if not item.get_closest_marker("root")]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so."""
+    if is_left_out():
+        terminalreporter.write_line("left out: tests that mount file systems, for want of root; `sudo make test-root`")
 
 
 @pytest.fixture

@@ -183,6 +183,7 @@ async def test_i14_no_signal_reaches_the_file_helper(sandbox: DockerSandbox, num
     assert await sandbox.read(sandbox.root / "again") == b"works"
 
 
+@pytest.mark.root
 async def test_a_file_helper_that_died_is_replaced(sandbox: DockerSandbox, engine: Engine) -> None:
     facts = engine.inspect((await sandbox.ready()).id)
     assert facts is not None

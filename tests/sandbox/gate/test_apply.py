@@ -434,6 +434,7 @@ def test_a_damaged_content_writes_nothing(gate, lay_out, tree):
     assert tree(gate.checkout) == {b"a": ("file", b"1")}
 
 
+@pytest.mark.root
 def test_a_full_disk_leaves_the_tree_as_it_was(gate, lay_out, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
@@ -451,6 +452,7 @@ def test_a_full_disk_leaves_the_tree_as_it_was(gate, lay_out, tmp_path):
         os.system(f"umount {small}")
 
 
+@pytest.mark.root
 def test_a_read_only_checkout_is_refused(gate, lay_out, tmp_path):
     lay_out({"a": "1"})
     gate.put("a", "2")
@@ -464,6 +466,7 @@ def test_a_read_only_checkout_is_refused(gate, lay_out, tmp_path):
         os.system(f"umount {gate.checkout}")
 
 
+@pytest.mark.root
 def test_another_file_system_inside_the_checkout_is_a_conflict(gate, lay_out):
     lay_out({"d/": ""})
     gate.put("d/x", "x")
@@ -543,6 +546,7 @@ def perform(root, operation):
         return
 
 
+@pytest.mark.root
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

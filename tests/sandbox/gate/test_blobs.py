@@ -84,6 +84,7 @@ def test_a_blob_that_is_a_link_is_not_followed(blobs, tmp_path):
         blobs.read(digest)
 
 
+@pytest.mark.root
 def test_a_full_disk_is_said_and_leaves_no_partial_file(tmp_path):
     if os.system(f"mount -t tmpfs -o size=64k none {tmp_path}") != 0:
         pytest.fail("this test mounts a small tmpfs, which takes root")

@@ -103,6 +103,7 @@ def test_s15_an_escaped_opaque_mark_means_nothing(gate, lay_out):
     assert gate.collect().changes == ()
 
 
+@pytest.mark.root
 def test_s15_a_mark_set_from_inside_a_real_overlay_hides_no_file(gate, lay_out, mounted):
     lay_out({"d/x": "x"})
     view = mounted()
@@ -160,6 +161,7 @@ def test_s10_fifos_and_sockets_are_refused_and_never_waited_for(gate, lay_out):
         }
 
 
+@pytest.mark.root
 def test_s11_a_device_that_is_no_whiteout_is_refused(gate, lay_out):
     lay_out({"README.md": "hello"})
     try:
@@ -467,6 +469,7 @@ def test_a_checkout_that_became_a_link_is_refused(gate, lay_out, tmp_path):
         gate.collect()
 
 
+@pytest.mark.root
 def test_s17_what_a_real_overlay_does_with_renames_and_modes(gate, lay_out, mounted):
     lay_out({"big/one": "1", "big/two": "2", "chmodded": "c", "touched": "t"})
     view = mounted()

@@ -384,6 +384,7 @@ def tamper_record(gate, journal):
     gate.session.approvals.write_text(text.replace('"61"', '"62"'))
 
 
+@pytest.mark.root
 @pytest.mark.parametrize(
     "tamper",
     [tamper_flip, tamper_truncate, tamper_empty, tamper_mode, tamper_owner, tamper_link, tamper_record],
@@ -429,6 +430,7 @@ def test_a_torn_last_record_is_dropped_and_does_not_swallow_the_next(gate, lay_o
     assert kinds == ["approved", "applied"]
 
 
+@pytest.mark.root
 def test_c20_a_checkout_that_turned_read_only_keeps_its_journal_for_later(gate, root):
     _, journal = committed(gate, root)
     journal.close()

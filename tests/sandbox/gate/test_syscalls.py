@@ -71,6 +71,7 @@ def test_folders_inside_are_opened(root, opener):
     os.close(descriptor)
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("opener", [open_beneath, walk_beneath])
 def test_s36_another_file_system_is_not_entered(root, tmp_path, opener):
     if os.system(f"mount -t tmpfs none {tmp_path}/tree/d") != 0:

@@ -108,6 +108,7 @@ def test_a_wide_tree_needs_no_more_descriptors_than_a_narrow_one(upper, read):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.root
 def test_a_device_is_a_whiteout_only_if_it_is_a_character_device_0_0(upper):
     os.mknod(upper / "w", stat.S_IFCHR, os.makedev(0, 0))
     assert Entry(b"w", os.lstat(upper / "w")).kind == "whiteout"
