@@ -41,8 +41,8 @@ class Call:
         self.owed = None
         self.status = self.supervisor = None
 
-    def start(self, request, crew):
-        """Open the pipes and let the crew go. Raises OSError, with nothing left open."""
+    def start(self, request, payload, crew):
+        """Open the pipes and let the crew go, with the request as it came. Raises OSError, nothing left open."""
         theirs = []
         self.status, self.supervisor = crew.status, crew.pid
         try:
@@ -52,7 +52,7 @@ class Call:
                 else:
                     self.open_pipes(request, theirs)
             self.resize(request.get("terminal"))
-            crew.go(request, theirs)
+            crew.go(payload, theirs)
         except OSError:
             for descriptor in [*self.readers, self.status, self.stdin]:
                 if descriptor is not None:

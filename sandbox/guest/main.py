@@ -132,7 +132,7 @@ class Guest:
         if kind == OPEN:
             request = json.loads(payload)
             if request["op"] == "run":
-                self.begin(stream, request)
+                self.begin(stream, request, payload)
             else:
                 self.helper.pass_on(stream, kind, payload)
         elif call is None:
@@ -148,12 +148,12 @@ class Guest:
         elif kind == RESIZE:
             call.resize(json.loads(payload))
 
-    def begin(self, stream, request):
+    def begin(self, stream, request, payload):
         call = Call(self, stream, bool(request.get("stdin")))
         try:
             crew, self.crew = self.crew or self.new_crew(), None
             self.prepare_at = time.monotonic() + IDLE
-            call.start(request, crew)
+            call.start(request, payload, crew)
         except OSError as problem:  # no process, no descriptor, no terminal to be had
             send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", problem.errno]})
         else:

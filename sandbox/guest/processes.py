@@ -14,6 +14,7 @@ import struct
 import termios
 
 from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, become_tool, prctl
+from sandbox.guest.wire import CHUNK
 
 
 def parents():
@@ -96,12 +97,11 @@ class Crew:
             theirs.close()
 
     def go(self, request, descriptors):
-        """Hand over the work: the request, and the tool's descriptors in order."""
-        text = json.dumps(request).encode()
+        """Hand over the work: the request as it came, and the tool's descriptors in order."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("%di" % len(descriptors), *descriptors))]
+        work = struct.pack(">I", len(request)) + request
         with self.link:
-            self.link.sendmsg([struct.pack(">I", len(text))], rights)
-            self.link.sendall(text)
+            self.link.sendall(work[self.link.sendmsg([work], rights) :])
 
 
 def receive_work(link):
@@ -112,9 +112,9 @@ def receive_work(link):
         os._exit(0)
     [(_, _, data)] = rights
     descriptors = list(struct.unpack("%di" % (len(data) // size), data))
-    text = b""
-    while len(text) < struct.unpack(">I", head)[0]:
-        text += link.recv(1 << 20)
+    text, length = b"", struct.unpack(">I", head)[0]
+    while len(text) < length:
+        text += link.recv(min(length - len(text), CHUNK))
     return json.loads(text), descriptors
 
 
