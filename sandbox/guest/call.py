@@ -95,6 +95,8 @@ class Call:
 
     def on_output(self, descriptor):
         number = self.readers[descriptor]
+        if number != 3 and self.credit <= 0:
+            return  # reading nothing would look like the end
         try:
             data = os.read(descriptor, CHUNK if number == 3 else min(CHUNK, self.credit))
         except BlockingIOError:

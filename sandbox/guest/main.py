@@ -7,6 +7,7 @@ the tool's rights does that. Nor does it open what a tool of uid 0 could replace
 ends, the host is gone: it exits, and the kernel ends everything else.
 """
 
+import errno
 import gc
 import json
 import os
@@ -60,12 +61,19 @@ class Guest:
             self.poll.register(descriptor, events)
 
     def mute(self, descriptor, muted):
-        self.poll.modify(descriptor, 0 if muted else select.EPOLLIN)
+        """Look away for a while: off the list, since a pipe whose writer is gone is reported whatever one asks for."""
+        if muted:
+            self.poll.unregister(descriptor)
+        else:
+            self.poll.register(descriptor, select.EPOLLIN)
 
     def unwatch(self, descriptor):
         if self.on_read.pop(descriptor, self) is not self:
             del self.on_write[descriptor]
-            self.poll.unregister(descriptor)
+            try:
+                self.poll.unregister(descriptor)
+            except FileNotFoundError:
+                pass  # it was muted
 
     def forget(self, keep):
         """In a fork: close all that is the guest's own, so that no child holds another's pipe."""
@@ -151,11 +159,10 @@ class Guest:
     def begin(self, stream, request, payload):
         call = Call(self, stream, bool(request.get("stdin")))
         try:
-            crew, self.crew = self.crew or self.new_crew(), None
-            self.prepare_at = time.monotonic() + IDLE
-            call.start(request, payload, crew)
+            call.start(request, payload, self.take_crew())
         except OSError as problem:  # no process, no descriptor, no terminal to be had
-            send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", problem.errno]})
+            number = errno.EAGAIN if isinstance(problem, BrokenPipeError) else problem.errno
+            send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", number]})
         else:
             self.calls[stream] = call
 
@@ -173,6 +180,14 @@ class Guest:
             self.crew = self.new_crew()
         except OSError:
             self.prepare_at = time.monotonic() + 1.0  # no process to be had now; a call will try itself, and say so
+
+    def take_crew(self):
+        crew, self.crew = self.crew, None
+        self.prepare_at = time.monotonic() + IDLE
+        if crew is not None and crew.is_dead():
+            crew.drop()
+            crew = None
+        return crew or self.new_crew()
 
     def new_crew(self):
         crew = Crew(self.forget, self.config)

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -96,12 +97,22 @@ class Crew:
             os.close(status)
             theirs.close()
 
+    def is_dead(self):
+        """Whether it has spoken already: made when there was no process to be had, it can do nothing but say so."""
+        return bool(select.select([self.status], [], [], 0)[0])
+
+    def drop(self):
+        os.close(self.status)
+        self.link.close()
+
     def go(self, request, descriptors):
         """Hand over the work: the request as it came, and the tool's descriptors in order."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("%di" % len(descriptors), *descriptors))]
         work = struct.pack(">I", len(request)) + request
         with self.link:
-            self.link.sendall(work[self.link.sendmsg([work], rights) :])
+            rest = work[self.link.sendmsg([work], rights) :]
+            if rest:  # sendall sends even nothing, and who has all of it may have closed its end by then
+                self.link.sendall(rest)
 
 
 def receive_work(link):

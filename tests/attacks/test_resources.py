@@ -137,3 +137,21 @@ async def test_r27_orphans_are_reaped(sandbox: DockerSandbox) -> None:
     await anyio.sleep(0.3)
     result = await shell(sandbox, "grep -lE '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l")
     assert int(result.stdout.all) == 0
+
+
+async def test_r10_nothing_is_lost_when_the_host_is_slow(sandbox: DockerSandbox) -> None:
+    """The process ends with its pipe full and the host's credit used up."""
+
+    def dawdle(stream: str, data: bytes) -> None:
+        time.sleep(0.001)
+
+    for size in (600_000, 1_100_000, 3_000_000):
+        command = Command(["head", "-c", str(size), "/dev/zero"], sandbox.root, timeout=60)
+        result = await sandbox.run(command, dawdle)
+        assert len(result.stdout.all) + result.stdout.omitted == size
+
+
+async def test_r25_many_calls_in_a_row_lose_nothing(sandbox: DockerSandbox) -> None:
+    for number in range(150):
+        result = await sandbox.run(Command(["echo", str(number)], sandbox.root))
+        assert (result.exit_code, result.stdout.all, result.stderr.all) == (0, b"%d\n" % number, b"")
