@@ -39,6 +39,7 @@ class Call:
         self.problem = None
         self.deadline = None
         self.owed = None
+        self.killed = False
         self.status = self.supervisor = None
 
     def start(self, request, payload, crew):
@@ -155,7 +156,7 @@ class Call:
         """The call is over when its main process ended and its pipes did too, or the grace for them is up."""
         if self.exit_code is None or not (late or (not self.readers and self.status is None)):
             return
-        if late and self.must_wait():
+        if late and (self.must_wait() or (self.killed and self.status is not None)):
             self.deadline = time.monotonic() + GRACE
             return
         left = 0 if self.status is None else len(descendants(self.supervisor))
@@ -221,5 +222,6 @@ class Call:
             self.stdin_queue.clear()
 
     def kill(self):
+        self.killed = True  # from now on it is over when all of it is gone
         if self.status is not None:  # else nobody is left, and the number may be another process's by now
             signal_quietly(self.supervisor, signal.SIGTERM)
