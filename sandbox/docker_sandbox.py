@@ -23,7 +23,7 @@ from sandbox.output import Collector
 from sandbox.profile import User
 from sandbox.sessions import Session
 
-KILL_SECONDS = 5.0
+KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
 LIST_LIMIT = 16 * 1024 * 1024  # bytes of one listing as it travels: some hundred thousand names
 EntryKind = Literal["file", "directory", "link", "other"]
