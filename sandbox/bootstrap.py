@@ -32,7 +32,18 @@ _STAGES: tuple[tuple[bytes, str], ...] = (
     (rb"Setting up ", "setting up"),
 )
 # dockerd must outlive this process, its terminal and its pipes: a session of its own, a log file for its output.
-_DETACHED = """trap '' HUP; log=$1; shift; setsid "$@" < /dev/null > "$log" 2>&1 & echo $!"""
+# A daemon that was killed leaves its pid file, and the next one would not start beside it.
+_DETACHED = """\
+for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+    pid=$(cat "$file" 2> /dev/null) || continue
+    state=$(sed -n 's/^State:[[:space:]]*//p' "/proc/$pid/status" 2> /dev/null)
+    case "$state $(cat "/proc/$pid/comm" 2> /dev/null)" in
+        Z*) rm -f "$file" ;;
+        *dockerd | *containerd) ;;
+        *) rm -f "$file" ;;
+    esac
+done
+trap '' HUP; log=$1; shift; setsid "$@" < /dev/null > "$log" 2>&1 & echo $!"""
 
 
 def _search_path() -> str:
