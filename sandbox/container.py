@@ -1,6 +1,5 @@
 """One container: made, checked against what was asked, started, spoken to, removed."""
 
-import math
 import os
 import socket
 from collections.abc import Mapping
@@ -103,8 +102,6 @@ def _check_and_attach(engine: Engine, id_: str, config: Mapping[str, Any]) -> so
         raise SandboxError("the engine lost the container it had just made")
     asked, got = config["HostConfig"], facts["HostConfig"]
     for field in CHECKED:
-        if asked[field] != got[field] and not (
-            isinstance(asked[field], float) and math.isclose(asked[field], got[field])
-        ):
+        if asked[field] != got[field]:
             raise SandboxError(f"the engine changed {field} to {got[field]!r}: refusing to run in that")
     return engine.attach(id_)
