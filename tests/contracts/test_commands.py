@@ -1,5 +1,6 @@
 """What running a command means, whatever the sandbox."""
 
+import os
 import time
 
 import anyio
@@ -9,6 +10,9 @@ from sandbox.base import Command, ExecResult, Sandbox
 from sandbox.errors import FileError
 
 pytestmark = pytest.mark.anyio
+
+NAP = f"sleep {987_000_000 + os.getpid()}"
+"""A command line that no other test process has: the fake's processes are this machine's."""
 
 
 async def shell(sandbox: Sandbox, script: str, **more: object) -> ExecResult:
@@ -129,14 +133,14 @@ async def test_a_report_comes_back_apart_from_the_output(any_sandbox: Sandbox) -
 
 async def test_a_timeout_is_the_hosts_and_kills_all_of_the_call(any_sandbox: Sandbox) -> None:
     began = time.monotonic()
-    result = await shell(any_sandbox, "sleep 987 & setsid sleep 987 & (setsid sleep 987 &); sleep 987", timeout=0.5)
+    result = await shell(any_sandbox, f"{NAP} & setsid {NAP} & (setsid {NAP} &); {NAP}", timeout=0.5)
     assert result.timed_out
     assert time.monotonic() - began < 5
     assert (await left_over(any_sandbox)) == b""
 
 
 async def test_a_command_that_ignores_signals_dies_too(any_sandbox: Sandbox) -> None:
-    result = await shell(any_sandbox, "trap '' TERM INT HUP; while :; do sleep 987; done", timeout=0.5)
+    result = await shell(any_sandbox, f"trap '' TERM INT HUP; while :; do {NAP}; done", timeout=0.5)
     assert result.timed_out
     assert (await left_over(any_sandbox)) == b""
 
@@ -147,7 +151,7 @@ async def test_an_exit_code_of_124_is_no_timeout(any_sandbox: Sandbox) -> None:
 
 async def test_cancelling_a_call_kills_it(any_sandbox: Sandbox) -> None:
     with anyio.move_on_after(0.5):
-        await shell(any_sandbox, "setsid sleep 987 & sleep 987")
+        await shell(any_sandbox, f"setsid {NAP} & {NAP}")
     assert (await left_over(any_sandbox)) == b""
 
 
@@ -180,6 +184,7 @@ async def test_no_output_is_ever_lost(any_sandbox: Sandbox) -> None:
 
 
 async def left_over(sandbox: Sandbox) -> bytes:
-    """The command lines of surviving `sleep 987` processes."""
-    script = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f 2>/dev/null | grep -x 'sleep 98[7] '; done; true"
+    """The command lines of the naps that survived."""
+    nap = f"{NAP[:-1]}[{NAP[-1]}] "  # a pattern that does not find the grep itself
+    script = f"for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f 2>/dev/null | grep -x '{nap}'; done; true"
     return (await shell(sandbox, script)).stdout.all
