@@ -43,6 +43,8 @@ class Change:
 
     `ignored`: the base's ignore rules match this path, so it is listed apart and not applied by default.
     `moved`: the host's own file is no longer what it was when the session began, so applying it is a conflict.
+    `settles`: `after` is not what the sandbox holds, but what was made of that and of the user's own edits; once it
+    is applied, this content of the sandbox asks for nothing more. None: `after` is the sandbox's own.
     """
 
     path: bytes
@@ -50,6 +52,7 @@ class Change:
     after: Node | None
     ignored: bool = False
     moved: bool = False
+    settles: File | None = None
 
     @property
     def kind(self) -> Kind:
@@ -86,7 +89,10 @@ class ChangeSet:
     @property
     def id(self) -> str:
         """A SHA-256 over every path, digest, mode and target: two sets with one id are the same change."""
-        rows = [[change.path.hex(), describe(change.before), describe(change.after)] for change in self.changes]
+        rows = [
+            [change.path.hex(), *(describe(node) for node in (change.before, change.after, change.settles))]
+            for change in self.changes
+        ]
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
     @property

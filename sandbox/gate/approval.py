@@ -18,7 +18,7 @@ from typing import Literal
 
 import pydantic
 
-from sandbox.changes import Change, ChangeSet, Link, describe, described
+from sandbox.changes import Change, ChangeSet, File, Link, describe, described
 from sandbox.errors import OutOfSpace, StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import sync_directory
@@ -31,12 +31,19 @@ Row = tuple[str, list[str | int | bool], list[str | int | bool]]
 
 @dataclass(frozen=True)
 class Approval:
-    """Somebody said yes to these changes of the change set with this id; `by` is who, or which flag stood in."""
+    """Somebody said yes to these changes of the change set with this id; `by` is who, or which flag stood in.
+
+    `amended` are the paths among them that this person made into something else than the change set holds: some of
+    its hunks, an edited text, their side of a conflict, a side file. `undoes` is the id of the approval that this one
+    takes back.
+    """
 
     change_set: str
     changes: tuple[Change, ...]
     by: str
     at: datetime
+    amended: frozenset[bytes] = frozenset()
+    undoes: str = ""
 
 
 class Approved(pydantic.BaseModel):
@@ -54,6 +61,11 @@ class Approved(pydantic.BaseModel):
     changes: tuple[Row, ...]
     already: tuple[int, ...] = ()
     """Which of the changes the checkout held before the apply: nothing is done for those."""
+    amended: tuple[int, ...] = ()
+    """Which of the changes a person made into something else than the change set holds."""
+    settles: tuple[tuple[int, list[str | int | bool]], ...] = ()
+    """What of the sandbox is settled by a change whose content is another one."""
+    undoes: str = ""
 
     def digest(self) -> str:
         """What a journal must quote to be the one that this record allows."""
@@ -66,8 +78,10 @@ class Approved(pydantic.BaseModel):
     def restored(self) -> tuple[Change, ...]:
         """The changes. Raises StateError if one is not well-formed or may never be written."""
         try:
+            settled = {slot: _file(row) for slot, row in self.settles}
             changes = tuple(
-                Change(bytes.fromhex(path), described(before), described(after)) for path, before, after in self.changes
+                Change(bytes.fromhex(path), described(before), described(after), settles=settled.get(slot))
+                for slot, (path, before, after) in enumerate(self.changes)
             )
         except ValueError as error:
             raise StateError(f"the record of approval {self.id} is damaged: {error}") from error
@@ -92,6 +106,14 @@ Record = Approved | Outcome
 _RECORD: pydantic.TypeAdapter[Record] = pydantic.TypeAdapter(Record)
 
 
+def _file(row: Sequence[object]) -> File:
+    match described(row):
+        case File() as file:
+            return file
+        case _:
+            raise ValueError("only the content of a file can be settled")
+
+
 def check_approval(approval: Approval, change_set: ChangeSet | None) -> None:
     """Raises StateError if the approval is not for this change set, or holds what may never be written."""
     check_changes(approval.changes)
@@ -99,7 +121,8 @@ def check_approval(approval: Approval, change_set: ChangeSet | None) -> None:
         return
     if approval.change_set != change_set.id:
         raise StateError("the sandbox has changed since this was approved: look at the changes again")
-    if not set(approval.changes) <= set(change_set.changes):
+    plain = {change for change in approval.changes if change.path not in approval.amended}
+    if not plain <= set(change_set.changes):
         raise StateError("the approval holds changes that were not in the change set it names: nothing was written")
 
 
@@ -132,6 +155,11 @@ def record_approval(session: Session, approval: Approval, checkout: Path, *, alr
             (change.path.hex(), describe(change.before), describe(change.after)) for change in approval.changes
         ),
         already=tuple(slot for slot, change in enumerate(approval.changes) if change in done),
+        amended=tuple(slot for slot, change in enumerate(approval.changes) if change.path in approval.amended),
+        settles=tuple(
+            (slot, describe(change.settles)) for slot, change in enumerate(approval.changes) if change.settles
+        ),
+        undoes=approval.undoes,
     )
     _append(session.approvals, approved)
     return approved

@@ -14,6 +14,7 @@ from sandbox.gate.folders import above, empty_folders
 from sandbox.gate.host import OWNER_EXECUTES, Unusable, lstat, opened, opened_checkout, same_content
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.merge import merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, count_below
@@ -55,7 +56,7 @@ def collect(
             ignored = Ignored(checkout, excludes)
             standings = Standings(root, manifest, blobs, size_limit=size_limit)
             contents = Contents(blobs, size_limit, ignored, seen)
-            return _Collector(source, standings, contents).run().result(ignored)
+            return _Collector(source, standings, contents, blobs).run().result(ignored)
     finally:
         os.close(source)
 
@@ -63,7 +64,8 @@ def collect(
 class _Collector:
     """Walks the upper layer once, folder by folder, with the checkout's folder of the same path open beside it."""
 
-    def __init__(self, upper: int, standings: Standings, contents: Contents) -> None:
+    def __init__(self, upper: int, standings: Standings, contents: Contents, blobs: Blobs) -> None:
+        self._blobs = blobs
         self._upper = upper
         self._standings = standings
         self._contents = contents
@@ -114,6 +116,7 @@ class _Collector:
                 change.after,
                 ignored=ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory)),
                 moved=change.moved,
+                settles=change.settles,
             )
             for change in [*self._changes, *self._empty_folders()]
         ]
@@ -283,10 +286,18 @@ class _Collector:
             self._change(path, standing, after)
 
     def _change(self, path: bytes, standing: Standing | None, after: Node | None) -> None:
+        past = self._standings.past(path)
+        if after is not None and past.settled == after:
+            return  # decided upon before, and nothing new since
         if standing is None:
             self._changes.append(Change(path, None, after, moved=self._standings.was_there(path)))
-        else:
-            self._changes.append(Change(path, standing.node, after, moved=standing.moved))
+            return
+        change = Change(path, standing.node, after, moved=standing.moved)
+        reconciled = (
+            merged(change, past.settled or past.base, self._blobs) if standing.moved or past.settled else change
+        )
+        if reconciled.after != reconciled.before:
+            self._changes.append(reconciled)
 
     def _refuse(self, path: bytes, reason: str, count: int = 1) -> None:
         self._refused.append(Refused(path, reason, count))

@@ -32,11 +32,17 @@ class Renewal:
     """What is known of one path after an apply or a read: its new facts, and its content.
 
     Both None: nothing stands there. `facts` None with a `base`: the content is known, the facts are not, so that only
-    reading it can tell whether the user moved on.
+    reading it can tell whether the user moved on. `settled`: the content of the sandbox that `base` was made of or
+    chosen over, when that is another one; as long as the sandbox holds it, nothing is pending here.
     """
 
     facts: os.stat_result | None
     base: Node | None = None
+    settled: Node | None = None
+
+
+_Known = tuple[bytes | None, Node | None, Node | None]
+"""A renewal as it is kept: packed facts, base, settled."""
 
 
 class Manifest:
@@ -45,7 +51,7 @@ class Manifest:
     def __init__(self, index: dict[bytes, int], facts: bytes) -> None:
         self._index = index
         self._facts = facts
-        self._renewed: dict[bytes, tuple[bytes | None, Node | None]] = {}
+        self._renewed: dict[bytes, _Known] = {}
         self._updates: Path | None = None
 
     def __len__(self) -> int:
@@ -126,11 +132,18 @@ class Manifest:
 
     def base(self, path: bytes) -> Node | None:
         """What `path` held when the session began or at the last apply; None if nobody read it in time."""
-        return self._renewed.get(path, (None, None))[1]
+        return self._renewed.get(path, (None, None, None))[1]
+
+    def settled(self, path: bytes) -> Node | None:
+        """The content of the sandbox that the base was made of or chosen over; None if there is no other one."""
+        return self._renewed.get(path, (None, None, None))[2]
 
     def renew(self, renewals: Mapping[bytes, Renewal]) -> None:
         """Remember these facts and contents from now on, also on disk if the manifest has a place there."""
-        fresh = {path: (None if new.facts is None else pack(new.facts), new.base) for path, new in renewals.items()}
+        fresh = {
+            path: (None if new.facts is None else pack(new.facts), new.base, new.settled)
+            for path, new in renewals.items()
+        }
         fresh = {path: entry for path, entry in fresh.items() if self._renewed.get(path, ()) != entry}
         self._renewed.update(fresh)
         if fresh:
@@ -142,12 +155,12 @@ class Manifest:
         position = self._index.get(path)
         return None if position is None else self._facts[position * _FACTS.size : (position + 1) * _FACTS.size]
 
-    def _append(self, entries: Mapping[bytes, tuple[bytes | None, Node | None]]) -> None:
+    def _append(self, entries: Mapping[bytes, _Known]) -> None:
         if self._updates is None:
             return
         lines = [
-            json.dumps([path.hex(), None if facts is None else facts.hex(), describe(base)])
-            for path, (facts, base) in entries.items()
+            json.dumps([path.hex(), None if facts is None else facts.hex(), describe(base), describe(settled)])
+            for path, (facts, base, settled) in entries.items()
         ]
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(self._updates, flags, 0o600), "ab") as file:
@@ -212,25 +225,26 @@ def _updates_of(path: Path) -> Path:
     return path.with_name(path.name + ".updates")
 
 
-def _read_updates(path: Path) -> dict[bytes, tuple[bytes | None, Node | None]]:
+def _read_updates(path: Path) -> dict[bytes, _Known]:
     """The updates that can be read. A lost one is safe: its path counts as moved, and an apply there as a conflict."""
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return {}
-    found: dict[bytes, tuple[bytes | None, Node | None]] = {}
+    found: dict[bytes, _Known] = {}
     for line in filter(None, lines):
         try:
-            name, facts, base = _row(json.loads(line))
+            name, known = _row(json.loads(line))
         except ValueError:
             continue
-        found[name] = (facts, base)
+        found[name] = known
     return found
 
 
-def _row(value: object) -> tuple[bytes, bytes | None, Node | None]:
+def _row(value: object) -> tuple[bytes, _Known]:
     match value:
-        case [str(name), str() | None as facts, list(base)]:
-            return bytes.fromhex(name), None if facts is None else bytes.fromhex(facts), described(base)
+        case [str(name), str() | None as facts, list(base), list(settled)]:
+            packed = None if facts is None else bytes.fromhex(facts)
+            return bytes.fromhex(name), (packed, described(base), described(settled))
         case _:
             raise ValueError("not an update")

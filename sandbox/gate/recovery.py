@@ -165,9 +165,9 @@ def renew(root: int, manifest: Manifest, changes: Sequence[Change], staged: Mapp
         facts = _facts(root, change.path)
         mine = staged.get(change.path)
         if isinstance(change.after, Directory) or (mine is not None and _is_same(facts, mine)):
-            renewals[change.path] = Renewal(facts, change.after)
+            renewals[change.path] = Renewal(facts, change.after, change.settles)
         else:
-            renewals[change.path] = Renewal(None, change.after)
+            renewals[change.path] = Renewal(None, change.after, change.settles)
         folder = change.path.rpartition(b"/")[0]
         while folder and folder not in renewals:
             above = _facts(root, folder)

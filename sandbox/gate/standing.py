@@ -24,6 +24,14 @@ class Standing:
     moved: bool = False
 
 
+@dataclass(frozen=True)
+class Past:
+    """What a path held before the user and the sandbox went apart, as far as it is known."""
+
+    base: Node | None
+    settled: Node | None
+
+
 class Standings:
     """The checkout's side of a comparison. Contents go into `blobs`, and what is learned into the manifest."""
 
@@ -51,8 +59,12 @@ class Standings:
             return None
         moved = not self._manifest.matches(path, facts) and known != node
         if not moved:
-            self._learned[path] = Renewal(facts, node)
+            self._learned[path] = Renewal(facts, node, self._manifest.settled(path))
         return Standing(node, moved)
+
+    def past(self, path: bytes) -> Past:
+        """What is known of a path's earlier contents."""
+        return Past(self._manifest.base(path), self._manifest.settled(path))
 
     def was_there(self, path: bytes) -> bool:
         """Whether something stood at `path` when the session began."""
