@@ -5,7 +5,7 @@ from collections.abc import Callable
 import typer
 import typer.core
 
-from cli import chat, demo, doctor, gc, images, review, run, sessions, shell
+from cli import apply, chat, demo, doctor, gc, images, look, review, run, sessions, shell
 from cli import exec as exec_command
 
 CODES = """\b
@@ -70,10 +70,10 @@ _add(
     allow_interspersed_args=False,
 )
 _add("shell", shell.shell, "Open a shell on a copy, then ask what to keep.", "paddock shell")
-_add("status", review.status, "List what waits.", "paddock status", "paddock status 3f2a9c1b --json")
+_add("status", look.status, "List what waits.", "paddock status", "paddock status 3f2a9c1b --json")
 _add(
     "diff",
-    review.diff,
+    look.diff,
     "Show what waits as a patch.",
     "paddock diff",
     "paddock diff 3f2a9c1b src/ > changes.patch",
@@ -85,8 +85,8 @@ _add(
     "paddock review",
     "paddock review src/",
 )
-_add("apply", review.apply, "Apply what waits.", "paddock apply", "paddock apply --yes 3f2a9c1b src/app.py")
-_add("discard", review.discard, "Drop what waits.", "paddock discard notes.txt", "paddock discard --yes 3f2a9c1b")
+_add("apply", apply.apply, "Apply what waits.", "paddock apply", "paddock apply --yes 3f2a9c1b src/app.py")
+_add("discard", apply.discard, "Drop what waits.", "paddock discard notes.txt", "paddock discard --yes 3f2a9c1b")
 app.add_typer(sessions.app, name="sessions", short_help="List, show and remove sessions.")
 app.add_typer(images.app, name="images", short_help="List and build images.")
 _add("doctor", doctor.doctor, "Check this machine; --fix sets it up.", "paddock doctor", "paddock doctor --fix")
