@@ -1,15 +1,15 @@
-"""Change sets, drawn: what waits, what is ignored, what can never leave; and one change as a diff."""
+"""Change sets, drawn: what waits, what is ignored, what can never leave."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
-from cli import risk
 from cli.screen import safe
 from cli.screen.terminal import Terminal
 from sandbox.changes import Change, Directory, Link, Refused
 
 if TYPE_CHECKING:
     from cli.case import Case
+    from cli.screen.items import Item
     from sandbox.gate.apply import Applied, Conflicts
     from sandbox.gate.blobs import Blobs
 
@@ -19,39 +19,53 @@ SIGNS: Final = {"+": "green", "-": "red"}
 AMOUNT: Final = 9  # columns for `+12 -345`
 FEW: Final = 8  # ignored and refused paths shown; pending ones are always shown, every one
 NAME: Final = 44  # columns a path is padded to, at most
-LONGEST: Final = 400  # lines of one diff on a screen
 
 
 def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None = None) -> None:
     """The changes in question (None: all pending), those that deserve a look first; then what is apart from them."""
+    from cli.screen.items import items
     from sandbox.gate.blobs import Blobs
 
     asked = case.changes.pending if changes is None else changes
     blobs = Blobs(case.session.blobs)
-    width = min(NAME, max((len(shown(change)) for change in asked), default=0))
-    for change in sorted(asked, key=risk.by_risk):
-        terminal.line(row(change, blobs, terminal, width))
-    if changes is not None:
-        return
-    ignored = [change for change in case.changes.changes if change.ignored]
-    _show_apart("ignored by .gitignore, left out unless you name them", [change.path for change in ignored], terminal)
-    _show_refused(case.changes.refused, terminal)
+    show_rows(items(asked, blobs), blobs, terminal)
+    if changes is None:
+        show_apart(case, terminal)
 
 
-def row(change: Change, blobs: "Blobs", terminal: Terminal, width: int) -> str:
-    """One line for a change: letter, path, lines, remarks."""
+def show_rows(listed: Sequence["Item"], blobs: "Blobs", terminal: Terminal) -> None:
+    """A row each, those that deserve a look first; every one of them."""
+    width = min(NAME, max((len(item.name) for item in listed), default=0))
+    for item in sorted(listed, key=lambda item: not item.remarks):
+        for line in row(item, blobs, terminal, width):
+            terminal.line(line)
+
+
+def row(item: "Item", blobs: "Blobs", terminal: Terminal, width: int) -> list[str]:
+    """One item: letter, path, lines, remarks. What does not fit goes on below it, a little to the right."""
     draw = terminal.style
-    name = shown(change)
-    plain = amount(change, blobs)
-    coloured = " ".join(draw(word, SIGNS.get(word[:1], "dim")) for word in plain.split(" ")) if plain else ""
-    pad = " " * max(0, AMOUNT - len(plain))
-    remarks = draw(", ".join(risk.warnings(change)), "yellow")
-    return f"  {draw(LETTERS[change.kind], COLOURS[change.kind])} {name:<{width}}  {coloured}{pad}  {remarks}".rstrip()
+    letter = "R" if item.is_rename else LETTERS[item.change.kind]
+    plain = amount(item.change, blobs)
+    remarks = ", ".join(item.remarks)
+    first, *more = terminal.wrap(f"  {letter} {item.name:<{width}}", indent=6)
+    rest = f"  {plain:<{AMOUNT}}  {remarks}".rstrip()
+    if more or terminal.width < len(first) + len(rest):
+        more += terminal.wrap(f"      {rest.strip()}", indent=6) if rest else []
+        return [_coloured(first, item, draw), *more]
+    signs = " ".join(draw(word, SIGNS.get(word[:1], "dim")) for word in plain.split(" ")) if plain else ""
+    tail = f"  {signs}{' ' * max(0, AMOUNT - len(plain))}  {draw(remarks, 'yellow')}"
+    return [(_coloured(first, item, draw) + tail).rstrip()]
 
 
-def shown(change: Change) -> str:
-    """A change's path; a folder's ends in a slash."""
-    return f"{safe.path(change.path)}{'/' if isinstance(change.after or change.before, Directory) else ''}"
+def _coloured(first: str, item: "Item", draw: Callable[..., str]) -> str:
+    return f"  {draw(first[2], 'yellow' if item.is_rename else COLOURS[item.change.kind])}{first[3:]}"
+
+
+def show_apart(case: "Case", terminal: Terminal) -> None:
+    """What is listed apart: ignored files, and what never leaves."""
+    ignored = [change for change in case.changes.changes if change.ignored]
+    _show_ignored(ignored, terminal)
+    _show_refused(case.changes.refused, terminal)
 
 
 def amount(change: Change, blobs: "Blobs") -> str:
@@ -70,28 +84,6 @@ def amount(change: Change, blobs: "Blobs") -> str:
         return "binary"
     added, removed = counted
     return " ".join(text for number, text in ((added, f"+{added}"), (removed, f"-{removed}")) if number)
-
-
-def show_diff(change: Change, blobs: "Blobs", terminal: Terminal, *, longest: int | None = None) -> bool:
-    """One change, line by line; False if it was cut after `longest` lines."""
-    from sandbox.gate.diff import file_diff
-
-    draw = terminal.style
-    found = file_diff(change, blobs)
-    terminal.line(draw(f"── {safe.path(change.path)} ", "bold") + draw(f"({change.kind})", "dim"))
-    for remark in (*risk.warnings(change), *found.notes):
-        terminal.line(draw(f"   {safe.line(remark)}", "yellow"))
-    number = 0
-    for hunk in found.hunks:
-        terminal.line(draw(safe.line(hunk.header), "dim"))
-        for tag, line in hunk.lines:
-            if longest is not None and number >= longest:
-                left = found.added + found.removed
-                terminal.line(draw(f"   … cut here: {left:,} lines differ in all", "yellow"))
-                return False
-            number += 1
-            terminal.line(draw(f"{tag}{''.join(safe.lines(line))}", *_line_style(tag)))
-    return True
 
 
 def show_conflicts(case: "Case", conflicts: "Conflicts", terminal: Terminal) -> None:
@@ -117,58 +109,17 @@ def show_applied(applied: "Applied", terminal: Terminal) -> None:
         terminal.line(terminal.style(f"  {safe.line(note)}", "dim"))
 
 
-def rows(case: "Case", changes: Sequence[Change] | None = None) -> dict[str, Any]:
-    """The same for programs."""
-    from sandbox.gate.blobs import Blobs
-
-    blobs = Blobs(case.session.blobs)
-    asked = case.changes.pending if changes is None else changes
-    return {
-        "changes": [_as_json(change, blobs) for change in asked],
-        "ignored": [_as_json(change, blobs) for change in case.changes.changes if change.ignored],
-        "refused": [
-            {"path": _text(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused
-        ],
-    }
-
-
-def _as_json(change: Change, blobs: "Blobs") -> dict[str, Any]:
-    from sandbox.gate.diff import counts
-
-    counted = counts(change, blobs)
-    added, removed = counted or (None, None)
-    return {
-        "path": _text(change.path),
-        "kind": change.kind,
-        "added": added,
-        "removed": removed,
-        "moved": change.moved,
-        "remarks": list(risk.warnings(change)),
-    }
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
-
-
-def _line_style(tag: str) -> tuple[str, ...]:
-    match tag:
-        case "+":
-            return ("green",)
-        case "-":
-            return ("red",)
-        case _:
-            return ()
-
-
-def _show_apart(title: str, paths: Sequence[bytes], terminal: Terminal) -> None:
-    if not paths:
+def _show_ignored(ignored: Sequence[Change], terminal: Terminal) -> None:
+    """A few of the ignored paths; every deletion among them."""
+    if not ignored:
         return
-    terminal.line(terminal.style(f"  {title}:", "dim"))
-    for path in paths[:FEW]:
-        terminal.line(terminal.style(f"    {safe.path(path)}", "dim"))
-    if len(paths) > FEW:
-        terminal.line(terminal.style(f"    … and {len(paths) - FEW:,} more (`paddock status --json`)", "dim"))
+    terminal.line(terminal.style("  ignored by .gitignore, left out unless you name them:", "dim"))
+    shown = [change for change in ignored if change.after is None]
+    shown += [change for change in ignored if change.after is not None][:FEW]
+    for change in sorted(shown, key=lambda change: change.path):
+        for line in terminal.wrap(f"    {LETTERS[change.kind]} {safe.path(change.path)}", indent=8):
+            terminal.line(terminal.style(line, "dim"))
+    _show_rest(len(ignored) - len(shown), terminal)
 
 
 def _show_refused(refused: Sequence[Refused], terminal: Terminal) -> None:
@@ -177,6 +128,13 @@ def _show_refused(refused: Sequence[Refused], terminal: Terminal) -> None:
     terminal.line(terminal.style("  never leaves the sandbox:", "dim"))
     for one in refused[:FEW]:
         number = f" ({one.count:,} entries)" if one.count > 1 else ""
-        terminal.line(f"    {safe.path(one.path)}{number}  {terminal.style(safe.line(one.reason), 'dim')}")
-    if len(refused) > FEW:
-        terminal.line(terminal.style(f"    … and {len(refused) - FEW:,} more (`paddock status --json`)", "dim"))
+        first, *more = terminal.wrap(f"    {safe.path(one.path)}{number}  {safe.line(one.reason)}", indent=8)
+        terminal.line(first)
+        for line in more:
+            terminal.line(terminal.style(line, "dim"))
+    _show_rest(len(refused) - FEW, terminal)
+
+
+def _show_rest(number: int, terminal: Terminal) -> None:
+    if number > 0:
+        terminal.line(terminal.style(f"    … and {number:,} more (`paddock status --json`)", "dim"))

@@ -44,6 +44,19 @@ def _is_plain_git(part: str) -> bool:
     return part == ".git" or _SHORT_GIT.fullmatch(part) is not None
 
 
+def folded(name: bytes) -> str:
+    """A name as the most forgiving file system compares it: case, compatibility forms, and what nobody sees, left out.
+
+    What stands behind a colon is an NTFS stream of the same file, and dots and blanks at the end are dropped there.
+    """
+    if name.isascii():
+        text = name.decode().lower()
+    else:
+        text = _UNSEEN.sub("", name.decode("utf-8", "ignore"))
+        text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    return text.partition(":")[0].strip(" ").rstrip(" .") or text
+
+
 def path_problem(path: bytes) -> str | None:
     """Why nothing may ever be written at this path of a checkout, or None if it may."""
     parts = path.split(b"/")

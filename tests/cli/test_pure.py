@@ -1,16 +1,14 @@
-"""Decisions that need nothing but values: the last line, remarks, wrapping, bars, policies."""
+"""Decisions that need nothing but values: the last line, wrapping, bars, policies."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.order import DIALS
-from cli.risk import by_risk, runs_later, warnings
 from cli.screen.progress import bar
 from cli.screen.prose import Prose
 from cli.truth import Applied, Pending, Unchanged, as_json, sentence
 from images.image import Progress
-from sandbox.changes import Change, File, Link
 
 ID = "3f2a9c1b-0000-4000-8000-000000000000"
 
@@ -32,44 +30,6 @@ def test_the_last_line(truth, said):
 
 def test_only_accept_edits_applies_by_itself_and_plan_never_does():
     assert DIALS == {"plan": "never", "acceptEdits": "auto", "default": "ask", "bypassPermissions": "ask"}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        b"Makefile",
-        b"sub/MAKEFILE",
-        b".github/workflows/x.yml",
-        b".vscode/tasks.json",
-        b"conftest.py",
-        b"webpack.config.js",
-        b"CLAUDE.md",
-        b".env.local",
-        b".claude/settings.json",
-        "pack\u200bage.json".encode(),
-        b"package.json.",
-    ],
-)
-def test_what_may_run_by_itself_is_known_by_name(path):
-    assert runs_later(path)
-
-
-@pytest.mark.parametrize("path", [b"src/app.py", b"README.md", b"makefile.txt", b"\xff\xfe", b"docs/env.md"])
-def test_ordinary_files_get_no_remark(path):
-    assert warnings(Change(path, None, File("0" * 64, 1))) == ()
-
-
-def test_remarks_come_from_the_change_itself():
-    old, new = File("0" * 64, 1), File("0" * 64, 1, executable=True)
-    assert warnings(Change(b"a", old, None)) == ("deletes",)
-    assert warnings(Change(b"a", old, new)) == ("executable",)
-    assert warnings(Change(b"a", None, Link(b"b"))) == ("link",)
-    assert warnings(Change(b"a", old, File("1" * 64, 2**21), moved=True)) == ("you changed this file too", "big")
-
-
-def test_what_deserves_a_look_comes_first():
-    changes = [Change(b"a", None, File("0" * 64, 1)), Change(b"z", File("0" * 64, 1), None)]
-    assert [change.path for change in sorted(changes, key=by_risk)] == [b"z", b"a"]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from cli import risk
 from cli.ask import Person
 from cli.screen import safe
-from cli.screen.changes import LONGEST, show_diff
+from cli.screen.diffs import LONGEST, show_diff
 from cli.screen.terminal import Terminal
 from sandbox.changes import Change
+from sandbox.gate import effects
 
 if TYPE_CHECKING:
     from cli.case import Case
@@ -29,7 +29,7 @@ class Review:
 
     def ask(self, changes: Sequence[Change]) -> tuple[Change, ...]:
         """The approved ones; none after `quit`. `all` means this one and every one after it."""
-        ordered = sorted(changes, key=risk.by_risk)
+        ordered = sorted(changes, key=effects.by_risk)
         approved: list[Change] = []
         for number, change in enumerate(ordered):
             rest = ordered[number:]
@@ -58,11 +58,11 @@ class Review:
 
     def _sure_of(self, unseen: Sequence[Change]) -> bool:
         """`all` covers changes nobody has looked at: where some deserve it, that is said and asked once more."""
-        grave = [change for change in unseen if risk.warnings(change)]
+        grave = [change for change in unseen if effects.warnings(change)]
         if not grave:
             return True
         for change in grave:
-            remarks = ", ".join(risk.warnings(change))
+            remarks = ", ".join(effects.warnings(change))
             self._terminal.line(f"  {safe.path(change.path)}  {self._terminal.style(remarks, 'yellow')}")
         return self._person.confirm(f"apply {count(unseen)} unseen, these {len(grave)} among them?")
 

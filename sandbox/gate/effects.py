@@ -1,0 +1,197 @@
+"""What a change would do beyond its own bytes: judged by names and facts, never by what the model says.
+
+An effect is a reason to ask about one change by itself: no blanket allow covers it. A remark is a fact for the screen.
+"""
+
+import posixpath
+from collections.abc import Callable, Collection, Container
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sandbox.changes import Change, Directory, File, Link, Node
+from sandbox.gate.effect_names import of_folder, of_name, of_pair
+from sandbox.gate.names import folded
+from sandbox.gate.secrets import secret_in
+
+BIG: Final = 1024 * 1024  # bytes
+MANY: Final = 50
+"""So many deleted files are more than a list that somebody reads: a refactoring seldom deletes more at once."""
+SHARE: Final = 4
+"""One in so many files of the tree: an emptied small project never reaches `MANY`."""
+FEW: Final = 10
+"""Up to so many deletions are a list that somebody reads, whatever share of a tiny tree they are."""
+LOOKED_AT: Final = 1024 * 1024
+"""Bytes of a file that are searched for secrets: a longer one is data, and searching has to stay cheap."""
+
+
+class Effect(StrEnum):
+    """What about a change needs its own yes; the values are what people read. Gravest first."""
+
+    RUNS_LATER = "runs later"
+    AGENT_CONFIG = "agent configuration"
+    SECRETS = "secrets"
+    NEW_EXECUTABLE = "new executable"
+    NOT_IN_GIT = "not in git"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One effect of one change. `reason` completes "this change needs its own yes: …" and holds none of its bytes."""
+
+    effect: Effect
+    reason: str
+
+
+@dataclass(frozen=True)
+class MassDeletion:
+    """A set of changes deletes so much that its number has to be confirmed: `files` of the `tree` there were."""
+
+    files: int
+    tree: int
+    reason: str
+
+
+Read = Callable[[File, int], bytes]
+"""The first so many bytes of a file's content."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What of the host an effect depends on. `commands`: the names that a shell finds. `tracked`: the paths that git
+    has; None where there is no git, so that nothing can be said.
+    """
+
+    commands: Container[bytes] = frozenset()
+    tracked: Container[bytes] | None = None
+
+
+NOWHERE: Final = Host()
+
+
+def effects(change: Change, read: Read | None = None, host: Host = NOWHERE) -> tuple[Marked, ...]:
+    """The effects of one change, gravest first; none for an ordinary edit. Without `read` only names and facts count.
+
+    Deleting or changing such a file counts like making it. Raises what `read` raises.
+    """
+    found = [Marked(Effect(name), reason) for name, reason in of_path(change.path)]
+    if isinstance(change.after, Link):
+        found += [
+            Marked(Effect(name), f"it is a link to such a file: {reason}")
+            for name, reason in of_path(_aim(change.path, change.after.target))
+        ]
+    reason = _as_program(change, read, host)
+    if reason:
+        found.append(Marked(Effect.NEW_EXECUTABLE, reason))
+    secret = _secret(change, read)
+    if secret:
+        found.append(Marked(Effect.SECRETS, secret))
+    if _is_lost(change, host):
+        found.append(Marked(Effect.NOT_IN_GIT, "git does not have this file, so git cannot bring it back"))
+    return _one_each(found) if found else ()
+
+
+def of_path(path: bytes) -> tuple[tuple[str, str], ...]:
+    """The effects that a path has by its names alone, as (name of the effect, reason)."""
+    parts = [folded(part) for part in path.split(b"/")]
+    found = list(of_name(parts[-1]))
+    for part in parts:
+        found += of_folder(part)
+    for place in range(1, len(parts)):
+        found += of_pair(parts[place - 1], parts[place], is_last=place == len(parts) - 1)
+    return tuple(found)
+
+
+def remarks(change: Change) -> tuple[str, ...]:
+    """Short facts for the screen, apart from effects; none for an ordinary edit."""
+    found: list[str] = []
+    if change.moved:
+        found.append("you changed this file too")
+    if change.after is None:
+        found.append("deletes")
+    match change.after:
+        case Link():
+            found.append("link")
+        case File(size=size) if size > BIG:
+            found.append("big")
+        case _:
+            pass
+    if change.kind == "type":
+        found.append("changes its type")
+    return tuple(found)
+
+
+def warnings(change: Change, marks: Collection[Marked] | None = None) -> tuple[str, ...]:
+    """What deserves a second look, in a few words: the names of the effects (`marks`; None: those by name), remarks."""
+    found = effects(change) if marks is None else marks
+    return (*(mark.effect.value for mark in found), *remarks(change))
+
+
+def by_risk(change: Change) -> tuple[int, bytes]:
+    """A sort key: what has effects comes first, then what has remarks, then by name."""
+    return (0 if effects(change) else 1 if remarks(change) else 2, change.path)
+
+
+def deletions(changes: Collection[Change]) -> int:
+    """How many files and links a set of changes deletes. Folders do not count: they go with what is in them."""
+    return sum(change.after is None and not isinstance(change.before, Directory) for change in changes)
+
+
+def mass_deletion(changes: Collection[Change], tree: int = 0) -> MassDeletion | None:
+    """Whether these changes together delete so much that somebody has to confirm the number.
+
+    `tree`: how many files there are before, 0 if that is not known.
+    """
+    files = deletions(changes)
+    if files > MANY:
+        return MassDeletion(files, tree, f"deletes {files:,} files, more than {MANY}")
+    if files > FEW and files * SHARE > tree > 0:
+        return MassDeletion(files, tree, f"deletes {files:,} of {tree:,} files, more than one in {SHARE}")
+    return None
+
+
+def _as_program(change: Change, read: Read | None, host: Host) -> str:
+    """Why the change makes a program of a file, or the empty string."""
+    if isinstance(change.after, File | Link) and b"/" not in change.path and change.path in host.commands:
+        return "it has the name of a command, and typed in this folder it may run instead"
+    match change.before, change.after:
+        case File(executable=True), _:
+            return ""
+        case _, File(executable=True):
+            return "it can be run as a program, and could not before"
+        case before, File() as after if read is not None and before is None and read(after, 2) == b"#!":
+            return "it is a new file that begins with #!, so it is meant to be run"
+        case _:
+            return ""
+
+
+def _secret(change: Change, read: Read | None) -> str:
+    match change.before, change.after:
+        case File(digest=old), File(digest=new) if old == new:
+            return ""
+        case before, File() as after if read is not None:
+            return secret_in(read(after, LOOKED_AT), lambda: _content(before, read))
+        case _:
+            return ""
+
+
+def _content(node: Node | None, read: Read) -> bytes:
+    return read(node, LOOKED_AT) if isinstance(node, File) else b""
+
+
+def _is_lost(change: Change, host: Host) -> bool:
+    is_deleted = change.after is None and isinstance(change.before, File | Link)
+    return is_deleted and not change.ignored and host.tracked is not None and change.path not in host.tracked
+
+
+def _aim(path: bytes, target: bytes) -> bytes:
+    """Where a link points, as a path of the checkout."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+
+
+def _one_each(found: Collection[Marked]) -> tuple[Marked, ...]:
+    """The first reason of every effect, in the order of `Effect`."""
+    first: dict[Effect, Marked] = {}
+    for mark in found:
+        first.setdefault(mark.effect, mark)
+    return tuple(first[effect] for effect in Effect if effect in first)
