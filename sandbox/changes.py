@@ -34,6 +34,14 @@ class Directory:
 
 Node = File | Link | Directory
 
+
+@dataclass(frozen=True)
+class Gone:
+    """Nothing, where the sandbox deleted something and a person decided what becomes of that; see `Change.settles`."""
+
+
+Settled = Node | Gone
+
 Kind = Literal["added", "modified", "deleted", "mode", "type"]
 
 
@@ -43,8 +51,10 @@ class Change:
 
     `ignored`: the base's ignore rules match this path, so it is listed apart and not applied by default.
     `moved`: the host's own file is no longer what it was when the session began, so applying it is a conflict.
-    `settles`: `after` is not what the sandbox holds, but what was made of that and of the user's own edits; once it
-    is applied, this content of the sandbox asks for nothing more. None: `after` is the sandbox's own.
+    `base`: what both began with, where the user and the sandbox went apart and it is known.
+    `settles`: `after` is not what the sandbox holds, but what a merge or a person made of it; once it is applied, this
+    content of the sandbox asks for nothing more, and whatever it makes of that later is merged as an edit of it.
+    None: `after` is the sandbox's own.
     """
 
     path: bytes
@@ -52,7 +62,8 @@ class Change:
     after: Node | None
     ignored: bool = False
     moved: bool = False
-    settles: File | None = None
+    base: Node | None = None
+    settles: Settled | None = None
 
     @property
     def kind(self) -> Kind:
@@ -110,11 +121,13 @@ class ChangeSet:
         )
 
 
-def describe(node: Node | None) -> list[str | int | bool]:
+def describe(node: Settled | None) -> list[str | int | bool]:
     """A node as JSON holds it; `sandbox.gate.journal` and `ChangeSet.id` agree on this form."""
     match node:
         case None:
             return []
+        case Gone():
+            return ["gone"]
         case File(digest, size, executable):
             return ["file", digest, size, executable]
         case Link(target):
@@ -136,6 +149,11 @@ def described(row: Sequence[object]) -> Node | None:
             return Directory()
         case _:
             raise ValueError("not the description of a file, a link or a directory")
+
+
+def settlement(row: Sequence[object]) -> Settled | None:
+    """The same for what a change settles, which may be that nothing is there any more."""
+    return Gone() if list(row) == ["gone"] else described(row)
 
 
 def _is_digest(text: str) -> bool:

@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 
-from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node, Refused
+from sandbox.changes import Change, ChangeSet, Directory, File, Gone, Link, Node, Refused
 from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
@@ -110,13 +111,8 @@ class _Collector:
 
     def result(self, ignored: Ignored) -> ChangeSet:
         marked = [
-            Change(
-                change.path,
-                change.before,
-                change.after,
-                ignored=ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory)),
-                moved=change.moved,
-                settles=change.settles,
+            replace(
+                change, ignored=ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory))
             )
             for change in [*self._changes, *self._empty_folders()]
         ]
@@ -287,17 +283,15 @@ class _Collector:
 
     def _change(self, path: bytes, standing: Standing | None, after: Node | None) -> None:
         past = self._standings.past(path)
-        if after is not None and past.settled == after:
+        if past.settled == (after or Gone()):
             return  # decided upon before, and nothing new since
-        if standing is None:
-            self._changes.append(Change(path, None, after, moved=self._standings.was_there(path)))
-            return
-        change = Change(path, standing.node, after, moved=standing.moved)
-        reconciled = (
-            merged(change, past.settled or past.base, self._blobs) if standing.moved or past.settled else change
-        )
-        if reconciled.after != reconciled.before:
-            self._changes.append(reconciled)
+        before = None if standing is None else standing.node
+        moved = self._standings.was_there(path) if standing is None else standing.moved
+        change = Change(path, before, after, moved=moved)
+        if moved or past.settled is not None:
+            change = merged(replace(change, moved=True, base=past.ancestor), self._blobs)
+        if change.after != change.before:
+            self._changes.append(change)
 
     def _refuse(self, path: bytes, reason: str, count: int = 1) -> None:
         self._refused.append(Refused(path, reason, count))

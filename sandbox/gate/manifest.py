@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.changes import Node, describe, described
+from sandbox.changes import Node, Settled, describe, described, settlement
 from sandbox.errors import StateError
 from sandbox.gate.names import is_reserved
 from sandbox.gate.syscalls import open_beneath
@@ -38,10 +38,10 @@ class Renewal:
 
     facts: os.stat_result | None
     base: Node | None = None
-    settled: Node | None = None
+    settled: Settled | None = None
 
 
-_Known = tuple[bytes | None, Node | None, Node | None]
+_Known = tuple[bytes | None, Node | None, Settled | None]
 """A renewal as it is kept: packed facts, base, settled."""
 
 
@@ -134,14 +134,18 @@ class Manifest:
         """What `path` held when the session began or at the last apply; None if nobody read it in time."""
         return self._renewed.get(path, (None, None, None))[1]
 
-    def settled(self, path: bytes) -> Node | None:
+    def settled(self, path: bytes) -> Settled | None:
         """The content of the sandbox that the base was made of or chosen over; None if there is no other one."""
         return self._renewed.get(path, (None, None, None))[2]
 
     def renew(self, renewals: Mapping[bytes, Renewal]) -> None:
         """Remember these facts and contents from now on, also on disk if the manifest has a place there."""
         fresh = {
-            path: (None if new.facts is None else pack(new.facts), new.base, new.settled)
+            path: (
+                None if new.facts is None else pack(new.facts),
+                new.base,
+                None if new.settled == new.base else new.settled,
+            )
             for path, new in renewals.items()
         }
         fresh = {path: entry for path, entry in fresh.items() if self._renewed.get(path, ()) != entry}
@@ -245,6 +249,6 @@ def _row(value: object) -> tuple[bytes, _Known]:
     match value:
         case [str(name), str() | None as facts, list(base), list(settled)]:
             packed = None if facts is None else bytes.fromhex(facts)
-            return bytes.fromhex(name), (packed, described(base), described(settled))
+            return bytes.fromhex(name), (packed, described(base), settlement(settled))
         case _:
             raise ValueError("not an update")

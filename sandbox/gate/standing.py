@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sandbox.changes import Change, Directory, File, Node, Refused
+from sandbox.changes import Change, Directory, File, Gone, Node, Refused, Settled
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import Unusable, lstat, node_at, opened
 from sandbox.gate.manifest import Manifest, Renewal
@@ -29,7 +29,14 @@ class Past:
     """What a path held before the user and the sandbox went apart, as far as it is known."""
 
     base: Node | None
-    settled: Node | None
+    settled: Settled | None
+
+    @property
+    def ancestor(self) -> Node | None:
+        """What both began with, for a merge; None if that is not known, or was nothing."""
+        if isinstance(self.settled, Gone):
+            return None
+        return self.settled or self.base
 
 
 class Standings:

@@ -1,0 +1,79 @@
+"""Some hunks of a change instead of all: what a person picks in a review, or names on the command line."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from sandbox.changes import Change, File
+from sandbox.errors import StateError
+from sandbox.escape import escape
+from sandbox.gate.blobs import Blobs
+from sandbox.gate.diff import Hunk, file_diff
+from sandbox.gate.matching import lines
+
+
+def hunks_of(change: Change, blobs: Blobs) -> tuple[Hunk, ...]:
+    """The hunks one can choose from, in order; people count them from 1.
+
+    There are none for links, folders, binary files and where only the mode differs. Raises StateError if a content is
+    missing or damaged.
+    """
+    match change.before, change.after:
+        case ((None | File()), (None | File())):
+            found = file_diff(change, blobs)
+            return () if found.binary else found.hunks
+        case _:
+            return ()
+
+
+def with_hunks(change: Change, chosen: Collection[int], blobs: Blobs) -> Change:
+    """The change with only these hunks (from 1 on); with all of them it is the change itself.
+
+    The execute bit comes with any hunk. What is left out is pending again after this has been applied; only a
+    conflict is decided by choosing, so that nothing is left of it.
+
+    Raises StateError for a hunk that there is none of, for no hunk at all, and like `hunks_of`.
+    """
+    hunks = hunks_of(change, blobs)
+    _check(change, chosen, len(hunks))
+    match change.before, change.after:
+        case File(before), File(executable=executable) if len(set(chosen)) < len(hunks):
+            text = _text(blobs.read(before), [hunk for number, hunk in enumerate(hunks, 1) if number in set(chosen)])
+            after = replace(blobs.put(text), executable=executable)
+            return replace(change, after=after, settles=_settled(change))
+        case _:
+            return change
+
+
+def _settled(change: Change) -> File | None:
+    """What of the sandbox is dealt with when some hunks of a change are applied.
+
+    Of its own content: nothing. Of a merge: what both began with, so that the rest is merged anew instead of taking
+    the user's edits back. Of a conflict: all, as far as the person who chose is concerned.
+    """
+    if isinstance(change.after, File) and (change.moved or change.settles == change.after):
+        return change.after
+    return change.base if change.settles is not None and isinstance(change.base, File) else None
+
+
+def _check(change: Change, chosen: Collection[int], count: int) -> None:
+    shown = escape(change.path)
+    if count == 0:
+        raise StateError(f"{shown} has no hunks to choose from: take it as a whole, or leave it")
+    if not chosen:
+        raise StateError(f"no hunk of {shown} is chosen: it has {count}, counted from 1")
+    missing = sorted(number for number in chosen if not 1 <= number <= count)
+    if missing:
+        raise StateError(f"{shown} has no hunk {missing[0]}: it has {count}, counted from 1")
+
+
+def _text(before: bytes, chosen: Collection[Hunk]) -> bytes:
+    """The old text with these hunks in it."""
+    old = lines(before)
+    pieces: list[bytes] = []
+    position = 0
+    for hunk in chosen:
+        start = hunk.old_start - 1 if hunk.old_count else hunk.old_start
+        pieces += old[position:start]
+        pieces += [line for tag, line in hunk.lines if tag != "-"]
+        position = start + hunk.old_count
+    return b"".join([*pieces, *old[position:]])
