@@ -9,10 +9,11 @@ import anyio
 from runtime.answer import ToolUse
 from runtime.events import Denied, Event, ToolFinished, ToolOutput, ToolStarted
 from runtime.history import LOST
+from runtime.noting import Notes
 from runtime.permissions import Deny, Mode, decide
 from runtime.tools.registry import AnyTool, Registry, unknown, validated
 from runtime.tools.tool import Context, Result, ToolFailed, ToolInput, Workbench
-from sandbox.base import Stream
+from sandbox.base import Call, Stream
 from sandbox.errors import FileError, SandboxError
 
 INTERRUPTED = Result(
@@ -37,6 +38,7 @@ class Calls:
     bench: Workbench
     emit: Emit
     on_result: OnResult
+    notes: Notes
     denials: list[Denied] = field(default_factory=list)
     lost: SandboxError | None = None
     _begun: dict[str, float] = field(default_factory=dict)
@@ -79,9 +81,20 @@ class Calls:
                 self.denials.append(denied)
                 self.emit(denied)
                 return Result(decision.reason, is_error=True)
-            return await tool.run(given, Context(self.bench, use.id, self._shower(use)))
+            return await self._run(use, tool, given)
         except (ToolFailed, FileError) as failed:
             return Result(str(failed), is_error=True)
+
+    async def _run(self, use: ToolUse, tool: AnyTool, given: ToolInput) -> Result:
+        """Run an allowed call; what it changed is noted however it ends."""
+        context = Context(self.bench, use.id, self._shower(use))
+        if tool.read_only:
+            return await tool.run(given, context)
+        await self.notes.before_writing()
+        try:
+            return await tool.run(given, context)
+        finally:
+            self.notes.begin(Call(use.id, tool.name, one_line(tool.summary(given)), self.bench.agent))
 
     def _checked(self, use: ToolUse) -> tuple[AnyTool, ToolInput]:
         """The tool and its valid input. Raises ToolFailed."""

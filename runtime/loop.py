@@ -26,6 +26,7 @@ from runtime.events import (
 )
 from runtime.history import LOST, result_block, speakable
 from runtime.model import Model, backoff
+from runtime.noting import Notes, noting
 from runtime.prices import price_of
 from runtime.request import Request
 from runtime.run import Ended, Run
@@ -96,21 +97,22 @@ class Agent:
         """Take in a prompt and work on it; how that ended, and why if it did not end well."""
         try:
             self._hear(prompt, run.emit)
-            await self._converse(run)
+            async with noting(self.bench.sandbox, run.emit) as notes:
+                await self._converse(run, notes)
         except Ended as ended:
             return ended.outcome, ended.error
         except (ModelError, SandboxError) as failure:
             return "failed", str(failure)
         return "success", ""
 
-    async def _converse(self, run: Run) -> None:
+    async def _converse(self, run: Run, notes: Notes) -> None:
         """Ask and act until the model asks for nothing more. Raises Ended, ModelError, SandboxError."""
         while True:
             self._check_limits(run)
             answer = await self._ask(run)
             calls = self._remember(run, answer)
             if calls:
-                await self._act(run, calls)
+                await self._act(run, calls, notes)
             elif self._is_done(run, answer):
                 return
 
@@ -190,7 +192,7 @@ class Agent:
         run.emit(AssistantMessage(identity, message))
         return calls
 
-    async def _act(self, run: Run, uses: Sequence[ToolUse]) -> None:
+    async def _act(self, run: Run, uses: Sequence[ToolUse], notes: Notes) -> None:
         """Run the calls. Whatever happens, each has exactly one recorded result afterwards."""
         results: dict[str, dict[str, Any]] = {}
         asker = self.conversation.transcript.tip
@@ -202,7 +204,9 @@ class Agent:
             identity = self.conversation.record_result(block, detail, asker)
             run.emit(UserMessage(identity, {"role": "user", "content": [block]}, detail))
 
-        calls = Calls(uses, self.registry, self.bounds.mode, self.bench, run.emit, record, denials=run.denials)
+        calls = Calls(
+            uses, self.registry, self.bounds.mode, self.bench, run.emit, record, notes=notes, denials=run.denials
+        )
         try:
             await calls.run()
         finally:

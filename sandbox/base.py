@@ -65,6 +65,19 @@ class ExecResult:
 
 
 @dataclass(frozen=True)
+class Call:
+    """What a change can be put down to: one tool call of an agent, or one command of a person.
+
+    `summary` is one line for people: a command, a path. It is the model's text, untrusted.
+    """
+
+    id: str
+    tool: str
+    summary: str
+    agent: str = "main"
+
+
+@dataclass(frozen=True)
 class Entry:
     """One name in a directory listing inside the sandbox. `size` is in bytes, 0 for anything but a file."""
 
@@ -113,6 +126,20 @@ class Sandbox(Protocol):
 
     async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
         """What a directory holds, sorted by name. Raises: FileError: not-found, not-a-directory, denied."""
+        ...
+
+    async def note(self, call: Call | None, /) -> Sequence[bytes]:
+        """Which paths of the workspace changed since the last note, recorded as this call's doing.
+
+        Asked at the end of a call, before the next one that may write begins; it looks at what was written and never
+        at the whole tree. None, asked before a call: what changed since was the doing of processes that earlier calls
+        left running, if any did. Paths are relative, as in a change set; what ignore rules leave out may be missing.
+        Raises: OutOfSpace, StateError.
+        """
+        ...
+
+    async def running(self) -> int:
+        """How many processes of calls run inside now, those among them that calls left behind."""
         ...
 
     async def freeze(self) -> ChangeSet:

@@ -1,9 +1,9 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
-import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
@@ -11,16 +11,18 @@ import anyio
 import anyio.to_thread
 import pydantic
 
-from sandbox.base import Command, Entry, ExecResult, OnOutput
+from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
 from sandbox.container import START_SECONDS, Container
-from sandbox.errors import FileError, FileErrorKind, SandboxLost
-from sandbox.frames import VERSION, WINDOW, Frame, Kind
+from sandbox.errors import FileError, SandboxError, SandboxLost
+from sandbox.frames import VERSION, Kind
 from sandbox.gate.freeze import frozen
+from sandbox.gate.ledger import Ledger
+from sandbox.gate.provenance import Manner
 from sandbox.identity import environment
-from sandbox.output import Collector
 from sandbox.profile import User
+from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
@@ -28,26 +30,6 @@ FILE_SECONDS = 60.0
 LIST_LIMIT = 16 * 1024 * 1024  # bytes of one listing as it travels: some hundred thousand names
 EntryKind = Literal["file", "directory", "link", "other"]
 KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
-STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
-NO_PROGRAM = {
-    0: "not a valid argument",
-    errno.ENOENT: "not found",
-    errno.EAGAIN: "process limit reached",
-    errno.ENOMEM: "memory limit reached",
-    errno.E2BIG: "too many arguments",
-}
-
-
-class Done(pydantic.BaseModel):
-    """What the guest says at a call's end. It is untrusted: every field has a type and a range."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    exit: int = pydantic.Field(0, ge=0, le=255)
-    left: int = pydantic.Field(0, ge=0, le=10**6)
-    report: str = pydantic.Field("", max_length=4096)
-    problem: tuple[Literal["cwd", "exec"], int] | None = None
-    error: FileErrorKind | Literal["interrupted"] | None = None
 
 
 class Hello(pydantic.BaseModel):
@@ -66,6 +48,9 @@ class DockerSandbox:
         self._session = session
         self._user = user
         self.noted = anyio.Event()
+        self._caught_up = anyio.Event()
+        self._ledger = Ledger(session)
+        self._left: dict[str, Call] = {}
         self._started = anyio.Event()
         self._failure: Exception | None = None
         self._container: Container | None = None
@@ -86,7 +71,21 @@ class DockerSandbox:
         if hello.version != VERSION:
             raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
         self._environment = environment(self._user, hello.shell)
+        await self._caught_up.wait()
         self._started.set()
+
+    async def catch_up(self) -> None:
+        """Before the first call: note what changed while no sandbox was open, so that no call is blamed for it."""
+        try:
+            await anyio.to_thread.run_sync(self._ledger.catch_up)
+        except SandboxError:
+            pass  # the first call's own note fails of the same, and says so
+        finally:
+            self._caught_up.set()
+
+    def begin_account(self) -> None:
+        """There is nothing to catch up with: the session is new."""
+        self._caught_up.set()
 
     def fail(self, error: Exception) -> None:
         """There will be no sandbox: every call, waiting or yet to come, raises this."""
@@ -116,7 +115,7 @@ class DockerSandbox:
         """Run one command to its end."""
         container = await self.ready()
         began = anyio.current_time()
-        call = _Running(command, on_output)
+        call = Running(command, on_output)
         async with container.channel.stream() as stream:
             rest = await stream.open(self.request(command), command.stdin)
             try:
@@ -128,9 +127,12 @@ class DockerSandbox:
                 raise
             if patience.cancelled_caught:
                 await self._kill(stream, call, container)
-        return call.result(timed_out=patience.cancelled_caught, seconds=anyio.current_time() - began)
+        result = call.result(timed_out=patience.cancelled_caught, seconds=anyio.current_time() - began)
+        if result.left_running:
+            self._left[command.call_id] = Call(command.call_id, "", " ".join(command.argv))
+        return result
 
-    async def _kill(self, stream: Stream, call: "_Running", container: Container) -> None:
+    async def _kill(self, stream: Stream, call: Running, container: Container) -> None:
         """End every process of a call; a sandbox that will not obey is ended whole."""
         async with self._pausing:  # what is paused obeys nobody
             await stream.send(Kind.KILL)
@@ -178,7 +180,7 @@ class DockerSandbox:
                     rest = await stream.open(request, data)
                     if rest is not None:
                         await stream.send_data(rest)
-                    content, done = await _content(stream, most)
+                    content, done = await collected(stream, most)
             except anyio.get_cancelled_exc_class():
                 await stream.send(Kind.KILL)  # or half a write would stay behind, under a name of ours
                 raise
@@ -193,6 +195,32 @@ class DockerSandbox:
             case kind:
                 raise FileError(kind, path)
 
+    async def running(self) -> int:
+        """How many processes run inside now, ours apart."""
+        container = await self.ready()
+        async with container.channel.stream() as stream:
+            await stream.open({"op": "count"})
+            return done_of(await stream.receive()).left
+
+    async def note(self, call: Call | None, /) -> Sequence[bytes]:
+        """Which paths changed since the last note, recorded as this call's doing; no engine is asked."""
+        if not self._started.is_set():
+            return ()  # and so nothing ran
+        if call is None:
+            return await self._note_rest()
+        if call.id in self._left:
+            self._left[call.id] = call
+        manner: Manner = "beside" if self._left.keys() - {call.id} else "by"
+        return await anyio.to_thread.run_sync(self._ledger.note, call, manner)
+
+    async def _note_rest(self) -> Sequence[bytes]:
+        """What changed between calls was done by processes that calls left running; without any, nothing can have."""
+        if not self._left:
+            return ()
+        left = list(self._left.values())
+        one = replace(left[0], id=",".join(call.id for call in left), summary=" or ".join(map(_shown, left)), tool="")
+        return await anyio.to_thread.run_sync(self._ledger.note, one, "after")
+
     async def freeze(self) -> ChangeSet:
         """What this sandbox changed; the container is paused while its files are read."""
         container = await self.ready()
@@ -200,95 +228,15 @@ class DockerSandbox:
         async with self._pausing:
             await container.pause()
             try:
+                await self._note_rest()
                 return await anyio.to_thread.run_sync(frozen, self._session)
             finally:
                 with anyio.CancelScope(shield=True):
                     await container.unpause()
 
 
-class _Running:
-    """One command while it runs: what it has said, and how it ended."""
-
-    def __init__(self, command: Command, on_output: OnOutput | None) -> None:
-        self.command = command
-        self.done: Done | None = None
-        self._on_output = on_output
-        self._collectors = {name: Collector(command.keep) for name in STREAMS.values()}
-        self._owed = 0
-
-    async def follow(self, stream: Stream, stdin: bytes | None) -> None:
-        """Feed it and listen to it until it is done."""
-        if stdin is None:
-            await self.drain(stream)
-            return
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stream.send_data, stdin)
-            await self.drain(stream)
-            tasks.cancel_scope.cancel()
-
-    async def drain(self, stream: Stream) -> None:
-        """Listen to it until it is done, giving credit as its output is taken in."""
-        while self.done is None:
-            frame = await stream.receive()
-            if frame.kind is Kind.DONE:
-                self.done = done_of(frame)
-                return
-            self._take(frame)
-            if self._owed >= WINDOW // 2:
-                owed, self._owed = self._owed, 0
-                await stream.grant(owed)
-
-    def _take(self, frame: Frame) -> None:
-        name = STREAMS.get(frame.payload[0] if frame.payload else 0)
-        if name is None:
-            raise SandboxLost("the sandbox broke the protocol")
-        data = frame.payload[1:]
-        self._owed += len(data)
-        self._collectors[name].add(data)
-        if self._on_output is not None:
-            self._on_output(name, data)
-
-    def result(self, *, timed_out: bool, seconds: float) -> ExecResult:
-        """How it ended. Raises FileError if its cwd was none."""
-        done = self.done or Done(exit=255)
-        match done.problem:
-            case ("cwd", number):
-                kind: FileErrorKind = "denied" if number == errno.EACCES else "not-a-directory"
-                raise FileError(kind, str(self.command.cwd), "" if kind == "denied" else "no such directory inside")
-            case ("exec", number):
-                reason = NO_PROGRAM.get(number) or os.strerror(number)
-                self._collectors["stderr"].add(f"{self.command.argv[0]}: {reason}\n".encode(errors="surrogateescape"))
-            case None:
-                pass
-        return ExecResult(
-            exit_code=done.exit,
-            stdout=self._collectors["stdout"].output(),
-            stderr=self._collectors["stderr"].output(),
-            timed_out=timed_out,
-            left_running=done.left,
-            report=done.report.encode("latin-1", "replace"),
-            seconds=seconds,
-        )
-
-
-async def _content(stream: Stream, most: int) -> tuple[bytes, Done]:
-    """All the data of a file call, and its end. Raises SandboxLost if more comes than was asked for."""
-    pieces: list[bytes] = []
-    size = 0
-    while (frame := await stream.receive()).kind is not Kind.DONE:
-        size += len(frame.payload) - 1
-        if len(frame.payload) < 2 or size > most + 1:
-            raise SandboxLost("the sandbox broke the protocol")
-        pieces.append(frame.payload[1:])
-    return b"".join(pieces), done_of(frame)
-
-
-def done_of(frame: Frame) -> Done:
-    """The end of a call, as the guest tells it. Raises SandboxLost if that is not well formed."""
-    try:
-        return Done.model_validate_json(frame.payload)
-    except pydantic.ValidationError as error:
-        raise SandboxLost("the sandbox broke the protocol") from error
+def _shown(call: Call) -> str:
+    return f"{call.tool} {call.summary}".strip()
 
 
 def _absolute(path: PurePosixPath) -> str:

@@ -15,9 +15,10 @@ import anyio.abc
 
 from sandbox.base import Command
 from sandbox.channel import Stream
-from sandbox.docker_sandbox import DockerSandbox, done_of
+from sandbox.docker_sandbox import DockerSandbox
 from sandbox.errors import SandboxLost
 from sandbox.frames import CHUNK, WINDOW, Kind
+from sandbox.running import done_of
 
 
 async def attach(sandbox: DockerSandbox, argv: Sequence[str], *, stdin: int = 0, stdout: int = 1) -> int:

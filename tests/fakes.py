@@ -23,7 +23,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from sandbox.base import Command, Entry, ExecResult, OnOutput, Output, Stream
+from sandbox.base import Call, Command, Entry, ExecResult, OnOutput, Output, Stream
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
 from sandbox.errors import FileError, FileErrorKind, SandboxLost
 
@@ -71,6 +71,8 @@ class FakeSandbox:
         self.path = os.environ["PATH"]
         self.lost = False
         self._running: set[str] = set()
+        self.noted: list[tuple[Call | None, tuple[bytes, ...]]] = []
+        self._last: dict[bytes, Node] = {}
 
     @property
     def root(self) -> PurePosixPath:
@@ -81,6 +83,7 @@ class FakeSandbox:
         self.folder.mkdir(exist_ok=True)
         self.home.mkdir(exist_ok=True)
         shutil.copytree(self.folder, self.base, symlinks=True)
+        self._last = nodes(self.folder)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -153,6 +156,19 @@ class FakeSandbox:
         self._check(path)
         with file_errors(path), os.scandir(path) as found:
             return sorted((entry_of(entry) for entry in found), key=lambda entry: os.fsencode(entry.name))
+
+    async def running(self) -> int:
+        """How many processes run inside now."""
+        return sum(len(processes(call)) for call in self._running)
+
+    async def note(self, call: Call | None, /) -> Sequence[bytes]:
+        """Which paths changed since the last note; `noted` has them all."""
+        await anyio.lowlevel.checkpoint()
+        now = nodes(self.folder)
+        paths = tuple(sorted(path for path in now.keys() | self._last.keys() if now.get(path) != self._last.get(path)))
+        self._last = now
+        self.noted.append((call, paths))
+        return paths
 
     async def freeze(self) -> ChangeSet:
         """What differs from the copy made at the start."""

@@ -38,7 +38,8 @@ class Workbench:
     """What the tools of one agent share: the sandbox, and what they remember between calls.
 
     `cwd` is where Bash stands, inside. `seen` maps each file the model has read or written to the digest of what it
-    saw. `outputs` is a folder on the host, private, for outputs that are too long to tell.
+    saw. `outputs` is a folder on the host, private, for outputs that are too long to tell. `agent` is the name under
+    which changes are put down to its calls.
     """
 
     sandbox: Sandbox
@@ -46,6 +47,7 @@ class Workbench:
     outputs: Path
     seen: dict[PurePosixPath, str] = field(default_factory=dict)
     todos: list[dict[str, str]] = field(default_factory=list)
+    agent: str = "main"
 
     def saw(self, path: PurePosixPath, data: bytes) -> None:
         """Remember what the model knows of a file."""

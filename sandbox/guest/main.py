@@ -19,7 +19,7 @@ import time
 
 from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
-from sandbox.guest.processes import Crew, kill_below
+from sandbox.guest.processes import Crew, descendants, kill_below
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
@@ -141,6 +141,8 @@ class Guest:
             request = json.loads(payload)
             if request["op"] == "run":
                 self.begin(stream, request, payload)
+            elif request["op"] == "count":
+                send_json(1, stream, DONE, {"left": self.count()})
             else:
                 self.helper.pass_on(stream, kind, payload)
         elif call is None:
@@ -173,6 +175,11 @@ class Guest:
             os.close(call.status)
         send_json(1, call.stream, DONE, done)
         self.prepare_at = time.monotonic() + IDLE
+
+    def count(self):
+        """How many processes of calls are alive; the supervisors, the helper and the next crew are ours."""
+        spare = {self.helper.pid} if self.crew is None else {self.helper.pid, self.crew.pid}
+        return len(descendants(os.getpid(), spare) - self.ours)
 
     def prepare(self):
         """Have a crew ready for the next call, in a moment when nobody waits for anything."""

@@ -1,0 +1,121 @@
+"""One call on the channel, from the host's side: what the guest says of it, checked, and how it ended."""
+
+import errno
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+import anyio
+import pydantic
+
+from sandbox.base import Command, ExecResult, OnOutput
+from sandbox.channel import Stream
+from sandbox.errors import FileError, FileErrorKind, SandboxLost
+from sandbox.frames import WINDOW, Frame, Kind
+from sandbox.output import Collector
+
+STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
+NO_PROGRAM = {
+    0: "not a valid argument",
+    errno.ENOENT: "not found",
+    errno.EAGAIN: "process limit reached",
+    errno.ENOMEM: "memory limit reached",
+    errno.E2BIG: "too many arguments",
+}
+
+
+class Done(pydantic.BaseModel):
+    """What the guest says at a call's end. It is untrusted: every field has a type and a range."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    exit: int = pydantic.Field(0, ge=0, le=255)
+    left: int = pydantic.Field(0, ge=0, le=10**6)
+    report: str = pydantic.Field("", max_length=4096)
+    problem: tuple[Literal["cwd", "exec"], int] | None = None
+    error: FileErrorKind | Literal["interrupted"] | None = None
+
+
+class Running:
+    """One command while it runs: what it has said, and how it ended."""
+
+    def __init__(self, command: Command, on_output: OnOutput | None) -> None:
+        self.command = command
+        self.done: Done | None = None
+        self._on_output = on_output
+        self._collectors = {name: Collector(command.keep) for name in STREAMS.values()}
+        self._owed = 0
+
+    async def follow(self, stream: Stream, stdin: bytes | None) -> None:
+        """Feed it and listen to it until it is done."""
+        if stdin is None:
+            await self.drain(stream)
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.send_data, stdin)
+            await self.drain(stream)
+            tasks.cancel_scope.cancel()
+
+    async def drain(self, stream: Stream) -> None:
+        """Listen to it until it is done, giving credit as its output is taken in."""
+        while self.done is None:
+            frame = await stream.receive()
+            if frame.kind is Kind.DONE:
+                self.done = done_of(frame)
+                return
+            self._take(frame)
+            if self._owed >= WINDOW // 2:
+                owed, self._owed = self._owed, 0
+                await stream.grant(owed)
+
+    def _take(self, frame: Frame) -> None:
+        name = STREAMS.get(frame.payload[0] if frame.payload else 0)
+        if name is None:
+            raise SandboxLost("the sandbox broke the protocol")
+        data = frame.payload[1:]
+        self._owed += len(data)
+        self._collectors[name].add(data)
+        if self._on_output is not None:
+            self._on_output(name, data)
+
+    def result(self, *, timed_out: bool, seconds: float) -> ExecResult:
+        """How it ended. Raises FileError if its cwd was none."""
+        done = self.done or Done(exit=255)
+        match done.problem:
+            case ("cwd", number):
+                kind: FileErrorKind = "denied" if number == errno.EACCES else "not-a-directory"
+                raise FileError(kind, str(self.command.cwd), "" if kind == "denied" else "no such directory inside")
+            case ("exec", number):
+                reason = NO_PROGRAM.get(number) or os.strerror(number)
+                self._collectors["stderr"].add(f"{self.command.argv[0]}: {reason}\n".encode(errors="surrogateescape"))
+            case None:
+                pass
+        return ExecResult(
+            exit_code=done.exit,
+            stdout=self._collectors["stdout"].output(),
+            stderr=self._collectors["stderr"].output(),
+            timed_out=timed_out,
+            left_running=done.left,
+            report=done.report.encode("latin-1", "replace"),
+            seconds=seconds,
+        )
+
+
+async def collected(stream: Stream, most: int) -> tuple[bytes, Done]:
+    """All the data of a file call, and its end. Raises SandboxLost if more comes than was asked for."""
+    pieces: list[bytes] = []
+    size = 0
+    while (frame := await stream.receive()).kind is not Kind.DONE:
+        size += len(frame.payload) - 1
+        if len(frame.payload) < 2 or size > most + 1:
+            raise SandboxLost("the sandbox broke the protocol")
+        pieces.append(frame.payload[1:])
+    return b"".join(pieces), done_of(frame)
+
+
+def done_of(frame: Frame) -> Done:
+    """The end of a call, as the guest tells it. Raises SandboxLost if that is not well formed."""
+    try:
+        return Done.model_validate_json(frame.payload)
+    except pydantic.ValidationError as error:
+        raise SandboxLost("the sandbox broke the protocol") from error
