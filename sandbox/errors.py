@@ -10,6 +10,7 @@
     ├── SessionBusy            another process holds this session, or is applying to this checkout
     ├── OutOfSpace             the host's disk is full; nothing was applied
     ├── ApplyUnfinished        a committed apply could not be finished here; the next command goes on with it
+    ├── CommitRefused          commits cannot leave the sandbox, or none can be made; the repository is as it was
     └── FileError              one file operation inside failed; `kind` says how, and the model is told
 
 A command that exits non-zero is not here: that is a result.
@@ -69,6 +70,10 @@ class OutOfSpace(SandboxError):
 
 class ApplyUnfinished(SandboxError):
     """An apply passed its commit point and then met an error; what is missing is done by the next command."""
+
+
+class CommitRefused(SandboxError):
+    """Commits cannot be taken out of a sandbox, or one cannot be made; the user's repository is as it was."""
 
 
 class FileError(SandboxError):

@@ -1,0 +1,187 @@
+"""Git on the host, for commits alone: the one file that starts it on something a stranger may have written.
+
+Two things are hostile here. What came out of a sandbox is only ever read in a repository of our own, whose settings we
+wrote (`sandbox.commits.quarantine`). And the user's own repository, which no sandbox can write, may be a download with
+settings that run programs: it is named to git outright (no discovery), only plumbing runs in it, and what could start a
+program is switched off for each call, on the command line, which is stronger than any settings file:
+
+    hooks                       core.hooksPath is no folder
+    fsmonitor                   off; nothing we call looks at the work tree with it on
+    filters, textconv, diff     no command that reads or writes the work tree, no `diff`, no `log`
+    signatures                  nothing that checks them; making one is `sandbox.commits.identity`'s business
+    fetching what is missing    GIT_NO_LAZY_FETCH, and no protocol is allowed
+    commit-graph, replace refs  could show other parents than the commits have: not read
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from sandbox.errors import CommitRefused
+from sandbox.escape import escape
+
+MOST_OUTPUT = 64 * 1024 * 1024
+"""Bytes that one answer of git may have: a few objects can describe a tree of billions of files."""
+
+SECONDS = 300.0
+MEMORY = 6 * 1024**3  # bytes of address space for git on what came out of a sandbox
+_TOLD = 300  # characters of git's own words in a sentence of ours
+
+SAFE_SETTINGS: Mapping[str, str] = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.untrackedCache": "keep",
+    "core.alternateRefsCommand": "false",
+    "core.sshCommand": "false",
+    "core.askPass": "false",
+    "core.pager": "cat",
+    "core.editor": "false",
+    "core.commitGraph": "false",
+    "credential.helper": "",
+    "diff.external": "",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+    "submodule.recurse": "false",
+    "log.showSignature": "false",
+    "core.packedGitWindowSize": "32m",
+    "core.packedGitLimit": "512m",
+    "core.bigFileThreshold": "32m",
+    "pack.threads": "2",
+    "pack.useBitmaps": "false",
+}
+
+NEUTRAL: Mapping[str, str] = {
+    "PATH": os.defpath,
+    "HOME": os.devnull,
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "false",
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_PAGER": "cat",
+    "GIT_EDITOR": "false",
+    "GIT_COMMITTER_NAME": "Paddock",  # in reference logs; or git would ask the network for this machine's name
+    "GIT_COMMITTER_EMAIL": "paddock@localhost",
+}
+"""An environment in which git knows no user, no settings but the repository's, no network and nobody to ask."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How git ended, and what it said."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+    @property
+    def told(self) -> str:
+        """Git's last words, fit for a sentence."""
+        lines = [line for line in self.errors.decode("utf-8", "replace").splitlines() if line.strip()]
+        return escape(lines[-1])[:_TOLD].removeprefix("fatal: ") if lines else f"it ended with {self.code}"
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git in one repository, which is named to it: nothing is searched for. Making the value starts nothing.
+
+    `variables` and `settings` are put over the safe ones. `is_limited` bounds the memory it may take.
+    """
+
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    is_limited: bool = False
+
+    def read(self, *argv: str, stdin: bytes | None = None) -> bytes:
+        """What a command prints. Raises CommitRefused if it fails."""
+        answer = self.ask(*argv, stdin=stdin)
+        if answer.code != 0:
+            raise CommitRefused(f"git {argv[0]} failed: {answer.told}")
+        return answer.output
+
+    def line(self, *argv: str, stdin: bytes | None = None) -> str:
+        """The one line a command prints. Raises CommitRefused if it fails."""
+        return self.read(*argv, stdin=stdin).decode("utf-8", "surrogateescape").strip()
+
+    def ask(self, *argv: str, stdin: bytes | IO[bytes] | None = None, into: IO[bytes] | None = None) -> Answer:
+        """Run a command to its end, whatever that is.
+
+        `stdin` is data or an open file, read from where it stands; `into` takes the output instead of `Answer`.
+        Raises CommitRefused if there is no git, or it takes too long or says too much.
+        """
+        with _input(stdin) as source, tempfile.TemporaryFile() as errors:
+            process = self._start(argv, source, into, errors)
+            clock = threading.Timer(SECONDS, process.kill)
+            clock.start()
+            try:
+                output = b"" if process.stdout is None else process.stdout.read(MOST_OUTPUT + 1)
+                if len(output) > MOST_OUTPUT:
+                    raise CommitRefused(f"git {argv[0]} would list more than can be looked at: nothing was taken over")
+                code = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+                is_late = not clock.is_alive()
+                clock.cancel()
+                if process.stdout is not None:
+                    process.stdout.close()
+            if is_late:
+                raise CommitRefused(f"git {argv[0]} took longer than {SECONDS:.0f} s: nothing was taken over")
+            errors.seek(0)
+            return Answer(code, output, errors.read(64 * 1024))
+
+    def _start(
+        self, argv: Sequence[str], source: IO[bytes] | int, into: IO[bytes] | None, errors: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        settings = {**SAFE_SETTINGS, **self.settings}
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        process = subprocess.Popen(
+            [program(), *words, *argv],
+            cwd="/",
+            env={**NEUTRAL, "GIT_DIR": str(self.folder), **self.variables},
+            stdin=source,
+            stdout=into or subprocess.PIPE,
+            stderr=errors,
+        )
+        if self.is_limited:
+            with suppress(ProcessLookupError):  # it may have ended already
+                resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+        return process
+
+
+def program() -> str:
+    """Where git is. Raises CommitRefused if this machine has none."""
+    found = shutil.which("git")
+    if found is None:
+        raise CommitRefused("there is no git on this machine: install it to take over commits, or to make one")
+    return found
+
+
+@contextmanager
+def _input(stdin: bytes | IO[bytes] | None) -> Iterator[IO[bytes] | int]:
+    """Data as a file: a pipe would have to be fed while its other end is read."""
+    match stdin:
+        case None:
+            yield subprocess.DEVNULL
+        case bytes():
+            with tempfile.TemporaryFile() as file:
+                file.write(stdin)
+                file.seek(0)
+                yield file
+        case file:
+            yield file
