@@ -166,7 +166,8 @@ class _Looking:
             host = self._host(trace.path)
             return (
                 host is not None
-                and not (host.st_mode ^ mode) & (stat.S_IFMT(~0) | OWNER_EXECUTES)
+                and stat.S_ISREG(host.st_mode)
+                and not (host.st_mode ^ mode) & OWNER_EXECUTES
                 and bool(trace.digest)
                 and trace.digest == self._host_digest(trace.path, host)
             )
