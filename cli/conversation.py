@@ -13,7 +13,8 @@ from cli.keys import Keys
 from cli.options import Mode
 from cli.order import DIALS, title_of
 from cli.screen import safe
-from cli.screen.changes import show_diff, show_list
+from cli.screen.changes import show_list
+from cli.screen.diffs import show_diff
 from cli.screen.events import cost
 from cli.screen.input import Input
 from cli.screen.output import Output

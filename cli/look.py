@@ -2,12 +2,21 @@
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cli import options
 from cli.target import case_of, find, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.case import Case
+    from cli.screen.terminal import Terminal
+    from sandbox.changes import Change
+
+Form = Literal["drawn", "why", "stat", "name-status", "json", "patch"]
 
 
 def status(
@@ -16,7 +25,8 @@ def status(
     """Show what waits in a session: pending, ignored and refused paths."""
     from cli import place
     from cli.gate import pending
-    from cli.screen.changes import rows, show_list
+    from cli.rows import rows
+    from cli.screen.changes import show_list
     from cli.truth import as_json as truth_json
     from cli.truth import sentence
 
@@ -35,36 +45,87 @@ def status(
 def diff(
     target: options.SessionAndPaths = None,
     directory: options.Directory = None,
+    stat: Annotated[bool, typer.Option("--stat", help="How much changed, file by file, as a bar graph.")] = False,
+    name_status: Annotated[
+        bool, typer.Option("--name-status", help="A letter and a name each, as git has it.")
+    ] = False,
+    nul: Annotated[bool, typer.Option("-z", help="With --name-status: raw names, everything ended by a NUL.")] = False,
     as_json: options.Json = False,
     patch: Annotated[
         bool, typer.Option("--patch", help="The bare patch, for `git apply`; what a pipe gets anyway.")
     ] = False,
+    why: Annotated[bool, typer.Option("--why", help="With the tool calls behind every hunk.")] = False,
+    color: Annotated[
+        bool | None,
+        typer.Option("--color/--no-color", help="Drawn for people also in a pipe; or drawn without colour."),
+    ] = None,
 ) -> None:
-    """Print the pending changes as a patch: coloured and escaped on a terminal, fit for `git apply` in a pipe.
+    """Show the pending changes line by line: on a terminal numbered and escaped, in a pipe as a patch for `git apply`.
 
     Ignored paths are left out unless they are named.
     """
     from cli import exits, place
     from cli.case import chosen
-    from cli.screen.changes import rows, show_diff
-    from sandbox.gate.blobs import Blobs
-    from sandbox.gate.diff import unified
+    from cli.screen.terminal import Terminal
 
-    wanted = find(target, directory)
-    case = case_of(wanted)
-    changes = chosen(case, wanted.paths)
+    asked: dict[Form, bool] = {
+        "stat": stat, "name-status": name_status, "json": as_json, "patch": patch, "why": why,
+    }  # fmt: skip
+    wanted: list[Form] = [form for form, is_asked in asked.items() if is_asked]
+    if len(wanted) > 1:
+        raise exits.Misuse(f"--{wanted[0]} and --{wanted[1]} are two ways to show the same: choose one")
+    if nul and not name_status:
+        raise exits.Misuse("-z is about names: it goes with --name-status")
+    target_found = find(target, directory)
+    case = case_of(target_found)
+    out = place.stdout() if color is None else Terminal(sys.stdout, color=color)
+    form: Form = wanted[0] if wanted else ("drawn" if out.is_terminal or color else "patch")
+    if out.is_terminal and (form == "patch" or nul):
+        what = "a bare patch" if form == "patch" else "a list of raw names"
+        raise exits.Misuse(f"{what} holds bytes that no terminal should get: `paddock diff … > file`, or into a pipe")
+    show(case, chosen(case, target_found.paths), form, out, raw=nul)
+
+
+def show(case: "Case", changes: "Sequence[Change]", form: Form, out: "Terminal", *, raw: bool = False) -> None:
+    """Changes in one of the forms that `paddock diff` knows."""
+    from cli.rows import rows
+    from cli.screen.items import items
+    from cli.screen.stat import names, show_stat
+    from sandbox.gate.blobs import Blobs
+    from sandbox.gate.diff import patches
+
     blobs = Blobs(case.session.blobs)
-    out = place.stdout()
-    if patch and out.is_terminal:
-        raise exits.Misuse(
-            "a bare patch holds bytes that no terminal should get: `paddock diff --patch > changes.patch`"
-        )
-    if as_json:
-        text = unified(changes, blobs).decode("utf-8", "surrogateescape")
-        out.line(json.dumps({**identity(case), **rows(case, changes), "patch": text}, indent=1))
-    elif out.is_terminal:
-        for change in changes:
-            show_diff(change, blobs, out)
-    else:
-        sys.stdout.buffer.write(unified(changes, blobs))
-        sys.stdout.buffer.flush()
+    match form:
+        case "drawn" | "why":
+            _draw(case, changes, out)
+        case "stat":
+            show_stat(items(changes, blobs), blobs, out)
+        case "json":
+            out.line(json.dumps({**identity(case), **rows(case, changes, with_hunks=True)}, indent=1))
+        case "name-status":
+            sys.stdout.buffer.writelines(names(changes, raw=raw))
+        case "patch":
+            _leave_out_folders(changes)
+            for change in changes:
+                sys.stdout.buffer.writelines(patches(change, blobs))
+    sys.stdout.buffer.flush()
+
+
+def _draw(case: "Case", changes: "Sequence[Change]", out: "Terminal") -> None:
+    from cli.screen.diffs import show_item
+    from cli.screen.items import items
+    from sandbox.gate.blobs import Blobs
+
+    blobs = Blobs(case.session.blobs)
+    for item in items(changes, blobs):
+        show_item(item, blobs, out)
+
+
+def _leave_out_folders(changes: "Sequence[Change]") -> None:
+    """Say what a patch cannot hold: git knows no empty folders."""
+    from cli import place
+    from sandbox.changes import Directory
+
+    folders = sum(isinstance(change.after, Directory) for change in changes)
+    if folders:
+        place.stderr().line(f"paddock: the patch leaves out {folders:,} empty folder(s), which git cannot hold")

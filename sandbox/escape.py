@@ -8,6 +8,9 @@ was written, and an escape on the screen is always one that we put there.
 
 import re
 import unicodedata
+from collections import Counter
+
+from sandbox.lookalikes import lookalikes, spelled
 
 _SPELLED = r"x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}"
 _TO_LOOK_AT = re.compile(r"[^ -~]|\\")
@@ -25,7 +28,14 @@ _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _HIDDEN = re.compile(
     "[\u00ad\u034f\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
-_TERMINAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TERMINAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")  # before \n, it only ends a line
+_ALARMS = {
+    "holds bidirectional control characters, which make text read differently from what it is": _BIDI,
+    "holds characters that are not visible": _HIDDEN,
+    "holds control characters that act on a terminal": _TERMINAL,
+}
+_LONGEST_WORD = 40  # letters of a word that an alarm names
+_MOST_WORDS = 3
 
 
 def escape(text: str | bytes, *, tabs: bool = False) -> str:
@@ -57,16 +67,29 @@ def unescape(text: str) -> str:
     return _WRITTEN.sub(_read, text)
 
 
-def alarms(text: str | bytes) -> tuple[str, ...]:
-    """What a reviewer should be told about the text, beside seeing it escaped; empty for ordinary text."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    found = {
-        "holds bidirectional control characters, which make text read differently from what it is": _BIDI,
-        "holds characters that are not visible": _HIDDEN,
-        "holds control characters that act on a terminal": _TERMINAL,
-    }
-    return tuple(sentence for sentence, pattern in found.items() if pattern.search(text))
+def alarms(text: str | bytes, before: str | bytes = "") -> tuple[str, ...]:
+    """What a reviewer should be told about the text, beside seeing it escaped; empty for ordinary text.
+
+    `before` is what the text replaces: what was in there as often already is not told again.
+    """
+    new, old = _text(text), _text(before)
+    found = [sentence for sentence, pattern in _ALARMS.items() if _is_more(pattern, new, old)]
+    known = set(lookalikes(old))
+    words = [word for word in lookalikes(new) if word not in known]
+    if words:
+        shown = ", ".join(spelled(escape(word[:_LONGEST_WORD])) for word in words[:_MOST_WORDS])
+        more = f" and {len(words) - _MOST_WORDS:,} more" if len(words) > _MOST_WORDS else ""
+        found.append(f"holds letters that look like Latin ones and are not: {shown}{more}")
+    return tuple(found)
+
+
+def _text(text: str | bytes) -> str:
+    return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+
+
+def _is_more(pattern: re.Pattern[str], new: str, old: str) -> bool:
+    """Whether any one of the characters in question is there more often than before."""
+    return pattern.search(new) is not None and bool(Counter(pattern.findall(new)) - Counter(pattern.findall(old)))
 
 
 _MARKS = ("Mn", "Me", "Mc")

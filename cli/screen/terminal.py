@@ -61,6 +61,22 @@ class Terminal:
 
         return text if cell_len(text) <= room else set_cell_size(text, max(0, room - 1)).rstrip() + "…"
 
+    def wrap(self, text: str, *, indent: int = 0, mark: str = "") -> list[str]:
+        """The text as rows, all but the first `indent` columns in: none of it can pose as a line of ours.
+
+        A terminal begins a row too long for it anew at its very edge. In a pipe the text stays in one piece. `mark`
+        stands at the edge of every further row.
+        """
+        if not self.is_terminal or (len(text) <= self.width and text.isascii()):
+            return [text]
+        from rich.cells import cell_len, chop_cells
+
+        room = self.width - indent
+        if cell_len(text) <= self.width:
+            return [text]
+        first = chop_cells(text, self.width)[0]
+        return [first, *(f"{mark:<{indent}}{row}" for row in chop_cells(text[len(first) :], room))]
+
     def write(self, text: str) -> None:
         """Write as it is; the status line moves below."""
         if not text:

@@ -59,11 +59,13 @@ def file_diff(change: Change, blobs: Blobs) -> FileDiff:
     """What a change did. Raises StateError if a content is missing or damaged."""
     old, new = _content(change.before, blobs), _content(change.after, blobs)
     binary = b"\0" in old or b"\0" in new
-    notes = [*_node_notes(change), *_text_notes(old, new, binary)]
+    notes = [*_name_notes(change), *_node_notes(change)]
     if binary and not (_is_readable(old) and _is_readable(new)):
         return FileDiff(change.path, (), 0, 0, True, (*notes, *_previews(change, old, new)))
     hunks = tuple(_hunks(old, new))
     added, removed = _count(hunks)
+    if not binary:
+        notes += _text_notes(hunks, old, new)
     return FileDiff(change.path, hunks, added, removed, binary, tuple(notes))
 
 
@@ -85,11 +87,11 @@ def unified(changes: Iterable[Change], blobs: Blobs) -> bytes:
     Folders have no place in such a patch: an empty one is missing from it, as it would be from a commit.
     Raises StateError if a content is missing or damaged.
     """
-    return b"".join(piece for change in changes for piece in _patches(change, blobs))
+    return b"".join(piece for change in changes for piece in patches(change, blobs))
 
 
-def _patches(change: Change, blobs: Blobs) -> Iterator[bytes]:
-    """A change of type is a deletion and an addition, the way git writes it."""
+def patches(change: Change, blobs: Blobs) -> Iterator[bytes]:
+    """One change's part of that patch; a change of type is a deletion and an addition, the way git writes it."""
     before, after = _side(change.before, blobs), _side(change.after, blobs)
     pairs = [(before, after)]
     if before is not None and after is not None and before.mode[:3] != after.mode[:3]:
@@ -203,17 +205,26 @@ def _node_notes(change: Change) -> Iterator[str]:
             pass
     if isinstance(change.after, Link):
         yield f"link to {escape(change.after.target)}"
-    if change.moved:
+    if change.settles is not None:
+        yield "holds your own edits too: they were merged with the sandbox's"
+    elif change.moved:
         yield "changed in the checkout since the session began: applying it is a conflict"
 
 
-def _text_notes(old: bytes, new: bytes, binary: bool) -> Iterator[str]:
-    if binary:
-        return
-    fresh = set(alarms(new)) - set(alarms(old))
-    yield from (alarm for alarm in alarms(new) if alarm in fresh)
+def _name_notes(change: Change) -> Iterator[str]:
+    yield from (f"its name {alarm}" for alarm in alarms(change.path))
+
+
+def _text_notes(hunks: Iterable[Hunk], old: bytes, new: bytes) -> Iterator[str]:
+    """What the new lines hold that those they replace, in the same place, did not."""
+    found = [alarm for hunk in hunks for alarm in alarms(_side_of(hunk, "+"), _side_of(hunk, "-"))]
+    yield from dict.fromkeys(found)
     if not _is_utf8(new) and _is_utf8(old):
         yield "is not valid UTF-8"
+
+
+def _side_of(hunk: Hunk, wanted: Tag) -> bytes:
+    return b"".join(line for tag, line in hunk.lines if tag == wanted)
 
 
 def _previews(change: Change, old: bytes, new: bytes) -> Iterator[str]:

@@ -1,0 +1,86 @@
+"""A change set for programs: the shape that docs/gate.md describes, the same for `status` and `diff`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sandbox.changes import Change, Directory, File, Link, Node
+
+if TYPE_CHECKING:
+    from cli.case import Case
+    from sandbox.gate.blobs import Blobs
+    from sandbox.gate.renames import Rename
+
+
+def rows(case: "Case", changes: Sequence[Change] | None = None, *, with_hunks: bool = False) -> dict[str, Any]:
+    """What waits (None: all pending), what is ignored and what can never leave."""
+    from sandbox.gate.blobs import Blobs
+    from sandbox.gate.renames import renames
+
+    blobs = Blobs(case.session.blobs)
+    asked = case.changes.pending if changes is None else changes
+    moves = _moves(renames(asked, blobs))
+    return {
+        "changes": [row(change, blobs, with_hunks=with_hunks) | moves.get(change.path, {}) for change in asked],
+        "ignored": [row(change, blobs) for change in case.changes.changes if change.ignored],
+        "refused": [{**name(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused],
+    }
+
+
+def row(change: Change, blobs: "Blobs", *, with_hunks: bool = False) -> dict[str, Any]:
+    """One change. `added` and `removed` are lines, null where there are none to count."""
+    from sandbox.gate.diff import counts
+
+    counted = counts(change, blobs)
+    added, removed = counted or (None, None)
+    return {
+        **name(change.path),
+        "kind": change.kind,
+        "before": node(change.before),
+        "after": node(change.after),
+        "added": added,
+        "removed": removed,
+        "ignored": change.ignored,
+        "moved": change.moved,
+        "merged": change.settles is not None,
+        **({"hunks": hunks(change, blobs)} if with_hunks else {}),
+    }
+
+
+def name(path: bytes, key: str = "path") -> dict[str, str]:
+    """A path as text; one that is not UTF-8 has U+FFFD in it, and its bytes beside it."""
+    try:
+        return {key: path.decode()}
+    except UnicodeDecodeError:
+        return {key: path.decode("utf-8", "replace"), f"{key}_hex": path.hex()}
+
+
+def node(found: Node | None) -> Mapping[str, Any] | None:
+    """One side of a change; null where there is nothing."""
+    match found:
+        case None:
+            return None
+        case File(digest, size, executable):
+            return {"type": "file", "sha256": digest, "size": size, "mode": "755" if executable else "644"}
+        case Link(target):
+            return {"type": "link", **name(target, "target")}
+        case Directory():
+            return {"type": "folder"}
+
+
+def hunks(change: Change, blobs: "Blobs") -> list[dict[str, Any]]:
+    """The hunks by the numbers that `paddock apply --hunks` takes, with their ranges: first line and count."""
+    from sandbox.gate.diff import file_diff
+
+    return [
+        {"number": number, "old": [one.old_start, one.old_count], "new": [one.new_start, one.new_count]}
+        for number, one in enumerate(file_diff(change, blobs).hunks, start=1)
+    ]
+
+
+def _moves(found: "Iterable[Rename]") -> dict[bytes, dict[str, Any]]:
+    """What a rename says of the two paths it is about."""
+    moves: dict[bytes, dict[str, Any]] = {}
+    for one in found:
+        moves[one.after_path] = {"renamed_from": {**name(one.before_path), "similarity": one.similarity}}
+        moves[one.before_path] = {"renamed_to": {**name(one.after_path), "similarity": one.similarity}}
+    return moves
