@@ -53,6 +53,7 @@ class Manifest:
         self._facts = facts
         self._renewed: dict[bytes, _Known] = {}
         self._updates: Path | None = None
+        self._read = 0  # bytes of the updates that are in `_renewed`
 
     def __len__(self) -> int:
         return len(self._index)
@@ -112,7 +113,7 @@ class Manifest:
         names = bytes(body[_HEADER.size : _HEADER.size + length]).split(b"\0") if count else []
         manifest = cls(dict(zip(names, range(count), strict=True)), bytes(body[_HEADER.size + length :]))
         manifest._updates = _updates_of(path)
-        manifest._renewed = _read_updates(manifest._updates)
+        manifest.refresh()
         return manifest
 
     @classmethod
@@ -120,8 +121,14 @@ class Manifest:
         """One that begins with nothing and holds what it is told, also the next time it is asked for by this path."""
         manifest = cls({}, b"")
         manifest._updates = _updates_of(path)
-        manifest._renewed = _read_updates(manifest._updates)
+        manifest.refresh()
         return manifest
+
+    def refresh(self) -> None:
+        """Take in what others have told this manifest's file since."""
+        if self._updates is not None:
+            fresh, self._read = _read_updates(self._updates, self._read)
+            self._renewed.update(fresh)
 
     def matches(self, path: bytes, facts: os.stat_result | None) -> bool:
         """Whether the checkout's entry at `path` is still the one the session began with; None: there is none now."""
@@ -129,6 +136,10 @@ class Manifest:
         if facts is None:
             return known is None and self.base(path) is None
         return known == pack(facts)
+
+    def is_unread(self, path: bytes) -> bool:
+        """Whether something stood at `path` of which only the facts are known."""
+        return path in self._index and path not in self._renewed
 
     def base(self, path: bytes) -> Node | None:
         """What `path` held when the session began or at the last apply; None if nobody read it in time."""
@@ -229,20 +240,25 @@ def _updates_of(path: Path) -> Path:
     return path.with_name(path.name + ".updates")
 
 
-def _read_updates(path: Path) -> dict[bytes, _Known]:
-    """The updates that can be read. A lost one is safe: its path counts as moved, and an apply there as a conflict."""
+def _read_updates(path: Path, start: int) -> tuple[dict[bytes, _Known], int]:
+    """The updates that can be read from a position on, and where the next ones will begin.
+
+    A lost one is safe: its path counts as moved, and an apply there as a conflict.
+    """
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb") as file:
+            file.seek(start)
+            whole, newline, torn = file.read().rpartition(b"\n")
     except FileNotFoundError:
-        return {}
+        return {}, 0
     found: dict[bytes, _Known] = {}
-    for line in filter(None, lines):
+    for line in filter(None, [*whole.split(b"\n"), torn]):
         try:
             name, known = _row(json.loads(line))
         except ValueError:
             continue
         found[name] = known
-    return found
+    return found, start + len(whole) + len(newline)
 
 
 def _row(value: object) -> tuple[bytes, _Known]:
