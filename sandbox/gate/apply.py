@@ -16,14 +16,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.changes import Change, ChangeSet, File
+from sandbox.changes import ChangeSet, File
 from sandbox.errors import CheckoutRefused, OutOfSpace, SandboxError
-from sandbox.gate.approval import Approval, Approved, check_approval, record_approval, record_discarded, record_outcome
+from sandbox.gate.approval import (
+    Approval,
+    Approved,
+    Before,
+    check_approval,
+    record_approval,
+    record_discarded,
+    record_outcome,
+)
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import opened_checkout
 from sandbox.gate.journal import Journal
 from sandbox.gate.manifest import Manifest
-from sandbox.gate.preimages import Conflict, Found, look, still
+from sandbox.gate.past import pasts_of
+from sandbox.gate.preimages import Conflict, Found, keep, look, still
 from sandbox.gate.recovery import (
     Recovered,
     as_approved,
@@ -96,13 +105,21 @@ def apply(
         found = look(root, approval.changes)
         if found.conflicts:
             return Conflicts(found.conflicts)
-        approved = record_approval(session, approval, checkout, already=found.already)
+        approved = record_approval(session, approval, checkout, before=_before(approval, found, manifest))
         if found.pending:
             return _Apply(root, checkout, blobs, session, manifest).run(approved, found, swap)
         paths = tuple(change.path for change in approval.changes)
         record_outcome(session, approved, paths, ())
-        renew(root, manifest, approval.changes, {})
+        renew(root, manifest, approval.changes, staged={}, pasts=approved.restores())
         return Applied(paths)
+
+
+def _before(approval: Approval, found: Found, manifest: Manifest) -> Before:
+    """What an undo will need to know; one that undoes is not undone itself, and gives back what it was told."""
+    if approval.undoes:
+        return Before(found.already, (), approval.restores)
+    facts = {**found.facts, **found.folders}
+    return Before(found.already, found.missing, pasts_of(found.pending, manifest, facts))
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,7 @@ class _Apply:
         committed = False
         try:
             swap = swap or self._exchange(journal)
-            staged = self._stage(journal, approved.slots(), found)
+            staged = self._stage(journal, approved, found)
             moved = still(self.root, found)
             if moved:
                 return Conflicts(tuple(moved))
@@ -156,10 +173,17 @@ class _Apply:
             )
         return exchange if renames.exchange else exchange_in_two
 
-    def _stage(self, journal: Journal, slots: Mapping[int, Change], found: Found) -> Mapping[bytes, os.stat_result]:
-        """Make everything that goes into place, on disk; returns its facts. Raises OSError, StateError."""
+    def _stage(self, journal: Journal, approved: Approved, found: Found) -> Mapping[bytes, os.stat_result]:
+        """Make everything that goes into place, and what it replaces, last on disk; returns the facts of the former.
+
+        Raises OSError, StateError, OutOfSpace.
+        """
+        slots, restores = approved.slots(), approved.restores()
         for slot, change in slots.items():
-            journal.stage(slot, change, self.blobs, found.facts.get(change.path))
+            past = restores.get(change.path)
+            rights = None if past is None else past.rights
+            journal.stage(slot, change, self.blobs, found.facts.get(change.path), rights=rights)
+        keep(self.root, found.pending, self.blobs)
         journal.sync([slot for slot, change in slots.items() if isinstance(change.after, File)])
         return {
             change.path: os.stat(str(slot), dir_fd=journal.new, follow_symlinks=False)

@@ -7,22 +7,24 @@ never applied.
 
 import errno
 import fcntl
+import functools
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import pydantic
 
-from sandbox.changes import Change, ChangeSet, File, Link, describe, described
+from sandbox.changes import Change, ChangeSet, Link, Node, describe, described, settlement
 from sandbox.errors import OutOfSpace, StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import sync_directory
 from sandbox.gate.names import RESERVED, link_problem, path_problem
+from sandbox.gate.past import Past, PastRow, pasts_in, rows
 from sandbox.sessions import Session, new_id, now
 
 Row = tuple[str, list[str | int | bool], list[str | int | bool]]
@@ -35,7 +37,7 @@ class Approval:
 
     `amended` are the paths among them that this person made into something else than the change set holds: some of
     its hunks, an edited text, their side of a conflict, a side file. `undoes` is the id of the approval that this one
-    takes back.
+    takes back, and `restores` what else stood at its paths.
     """
 
     change_set: str
@@ -44,6 +46,20 @@ class Approval:
     at: datetime
     amended: frozenset[bytes] = frozenset()
     undoes: str = ""
+    restores: Mapping[bytes, Past] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Before:
+    """How things stood before an apply, as far as an undo has to know it.
+
+    `already`: changes that the checkout held. `folders`: those that have to be made on the way. `pasts`: the rest; of
+    an approval that undoes another one, what it gives back.
+    """
+
+    already: Sequence[Change] = ()
+    folders: Sequence[bytes] = ()
+    pasts: Mapping[bytes, Past] = field(default_factory=dict)
 
 
 class Approved(pydantic.BaseModel):
@@ -65,6 +81,10 @@ class Approved(pydantic.BaseModel):
     """Which of the changes a person made into something else than the change set holds."""
     settles: tuple[tuple[int, list[str | int | bool]], ...] = ()
     """What of the sandbox is settled by a change whose content is another one."""
+    folders: tuple[str, ...] = ()
+    """The folders that were made on the way, in hex: they go again if nothing else is in them by then."""
+    pasts: tuple[PastRow, ...] = ()
+    """What else stood at the paths before; in an approval that undoes another one, what stands there again."""
     undoes: str = ""
 
     def digest(self) -> str:
@@ -73,19 +93,38 @@ class Approved(pydantic.BaseModel):
 
     def slots(self) -> dict[int, Change]:
         """The changes there is something to do for, by their place in `changes`. Raises StateError like `restored`."""
-        return {slot: change for slot, change in enumerate(self.restored()) if slot not in self.already}
+        already = set(self.already)
+        return {slot: change for slot, change in enumerate(self.restored()) if slot not in already}
 
     def restored(self) -> tuple[Change, ...]:
         """The changes. Raises StateError if one is not well-formed or may never be written."""
+        return self._changes
+
+    def before(self) -> Mapping[bytes, Past]:
+        """What an undo has to give back. Raises StateError like `restored`."""
+        return self._pasts([(change.path, change.before) for change in self.restored()])
+
+    def restores(self) -> Mapping[bytes, Past]:
+        """What this one gives back: nothing, unless it undoes another. Raises StateError like `restored`."""
+        return self._pasts([(change.path, change.after) for change in self.restored()]) if self.undoes else {}
+
+    def _pasts(self, stood: Sequence[tuple[bytes, Node | None]]) -> Mapping[bytes, Past]:
         try:
-            settled = {slot: _file(row) for slot, row in self.settles}
+            return pasts_in(self.pasts, stood)
+        except (ValueError, IndexError) as error:
+            raise StateError(f"the record of approval {self.id} is damaged: {error}") from error
+
+    @functools.cached_property
+    def _changes(self) -> tuple[Change, ...]:
+        try:
+            settles = {slot: settlement(row) for slot, row in self.settles}
             changes = tuple(
-                Change(bytes.fromhex(path), described(before), described(after), settles=settled.get(slot))
+                Change(bytes.fromhex(path), described(before), described(after), settles=settles.get(slot))
                 for slot, (path, before, after) in enumerate(self.changes)
             )
         except ValueError as error:
             raise StateError(f"the record of approval {self.id} is damaged: {error}") from error
-        check_changes(changes)
+        check_changes(changes, undoing=bool(self.undoes))
         return changes
 
 
@@ -106,17 +145,9 @@ Record = Approved | Outcome
 _RECORD: pydantic.TypeAdapter[Record] = pydantic.TypeAdapter(Record)
 
 
-def _file(row: Sequence[object]) -> File:
-    match described(row):
-        case File() as file:
-            return file
-        case _:
-            raise ValueError("only the content of a file can be settled")
-
-
 def check_approval(approval: Approval, change_set: ChangeSet | None) -> None:
     """Raises StateError if the approval is not for this change set, or holds what may never be written."""
-    check_changes(approval.changes)
+    check_changes(approval.changes, undoing=bool(approval.undoes))
     if change_set is None:
         return
     if approval.change_set != change_set.id:
@@ -126,14 +157,17 @@ def check_approval(approval: Approval, change_set: ChangeSet | None) -> None:
         raise StateError("the approval holds changes that were not in the change set it names: nothing was written")
 
 
-def check_changes(changes: Sequence[Change]) -> None:
-    """The last gate before a checkout, whoever made the values. Raises StateError."""
+def check_changes(changes: Sequence[Change], *, undoing: bool = False) -> None:
+    """The last gate before a checkout, whoever made the values. Raises StateError.
+
+    A link that comes back with an undo was the user's own, and may lead out of the tree as it did.
+    """
     if len({change.path for change in changes}) != len(changes):
         raise StateError("a path is approved twice: nothing was written")
     for change in changes:
         problem = path_problem(change.path)
         match change.after:
-            case Link(target) if problem is None:
+            case Link(target) if problem is None and not undoing:
                 problem = link_problem(change.path, target)
             case _:
                 pass
@@ -141,9 +175,10 @@ def check_changes(changes: Sequence[Change]) -> None:
             raise StateError(f"{escape(change.path)} {problem}: nothing was written")
 
 
-def record_approval(session: Session, approval: Approval, checkout: Path, *, already: Sequence[Change]) -> Approved:
+def record_approval(session: Session, approval: Approval, checkout: Path, *, before: Before) -> Approved:
     """Put an approval on disk, with a fresh journal name."""
-    done = set(already)
+    done = set(before.already)
+    undoes = bool(approval.undoes)
     approved = Approved(
         id=new_id(),
         journal=os.fsdecode(RESERVED) + secrets.token_hex(8),
@@ -159,6 +194,8 @@ def record_approval(session: Session, approval: Approval, checkout: Path, *, alr
         settles=tuple(
             (slot, describe(change.settles)) for slot, change in enumerate(approval.changes) if change.settles
         ),
+        folders=tuple(path.hex() for path in before.folders),
+        pasts=rows([(one.path, one.after if undoes else one.before) for one in approval.changes], before.pasts),
         undoes=approval.undoes,
     )
     _append(session.approvals, approved)

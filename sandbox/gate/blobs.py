@@ -5,7 +5,7 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,6 +85,22 @@ class Blobs:
     def holds(self, file: File) -> bool:
         """Whether the content is here, by its name and size; only reading it verifies more."""
         return self._holds(file.digest, file.size)
+
+    def pin(self, digests: Iterable[str]) -> Sequence[str]:
+        """Make these contents survive a power loss at the next `flush`; those that are missing or damaged come back.
+
+        A damaged one is moved aside first, so that it can be put anew.
+        """
+        bad: list[str] = []
+        for digest in digests:
+            try:
+                self.open(digest).close()
+                self._unflushed.add(digest)
+            except StateError:
+                bad.append(digest)
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self._path(digest), self._path(f"{digest}.damaged"))
+        return bad
 
     def flush(self) -> None:
         """Make everything put so far survive a power loss. Raises OutOfSpace."""

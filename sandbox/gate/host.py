@@ -10,6 +10,7 @@ from sandbox.changes import Directory, File, Link, Node
 from sandbox.errors import CheckoutRefused
 from sandbox.gate.blobs import hash_fd
 from sandbox.gate.syscalls import DIRECTORY, FILE, open_beneath, type_word
+from sandbox.gate.upper import is_blocked, is_gone
 
 OWNER_EXECUTES = 0o100
 """The bit that says whether a file is executable; git looks at the same one."""
@@ -45,6 +46,17 @@ def opened_checkout(path: os.PathLike[str]) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def names_in(root: int, path: bytes) -> list[bytes] | None:
+    """What the folder `path` below `root` holds, sorted; None if there is no such folder."""
+    try:
+        with opened(root, path) as directory:
+            return sorted(map(os.fsencode, os.listdir(directory)))
+    except OSError as error:
+        if is_gone(error) or is_blocked(error):
+            return None
+        raise
 
 
 def lstat(directory: int, name: bytes) -> os.stat_result | None:

@@ -21,12 +21,13 @@ from sandbox.errors import StateError
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import opened
 from sandbox.gate.names import RESERVED
+from sandbox.gate.past import PERMISSIONS, Rights, give
 from sandbox.gate.syscalls import DIRECTORY, FILE, start_writing
 from sandbox.gate.upper import is_blocked, is_gone
 
 TRASH = b".trash"
 
-_EXECUTE, _PERMISSIONS = 0o111, 0o777
+_EXECUTE = 0o111
 
 
 class Journal:
@@ -64,33 +65,42 @@ class Journal:
         for descriptor in (self.new, self.old, self._folder):
             os.close(descriptor)
 
-    def stage(self, slot: int, change: Change, blobs: Blobs, host: os.stat_result | None) -> None:
+    def stage(
+        self, slot: int, change: Change, blobs: Blobs, host: os.stat_result | None, *, rights: Rights | None = None
+    ) -> None:
         """Make what a change puts into place. `host`: the file that it replaces, whose mode and owner it takes over.
 
+        `rights` are those that a file comes back with; of one that is replaced only the execute bits.
         Raises StateError if a content is missing or damaged; OSError.
         """
         match change.after:
             case Link(target):
                 os.symlink(target, str(slot), dir_fd=self.new)
             case File() as file:
-                self._stage_file(slot, change, file, blobs, host)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                mode = 0o777 if file.executable else 0o666  # the kernel takes the umask off
+                descriptor = os.open(str(slot), flags, mode, dir_fd=self.new)
+                try:
+                    blobs.copy(file.digest, descriptor)
+                    self._dress(descriptor, change, host, rights)
+                    start_writing(descriptor)
+                finally:
+                    os.close(descriptor)
             case _:
                 pass
 
-    def _stage_file(self, slot: int, change: Change, file: File, blobs: Blobs, host: os.stat_result | None) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        mode = 0o777 if file.executable else 0o666  # the kernel takes the umask off
-        descriptor = os.open(str(slot), flags, mode, dir_fd=self.new)
-        try:
-            blobs.copy(file.digest, descriptor)
-            if host is not None and isinstance(change.before, File):
-                self._resemble(descriptor, change.path, host)
-                os.fchmod(descriptor, _with_execute(stat.S_IMODE(host.st_mode) & _PERMISSIONS, file.executable))
-            else:
-                self._join_group(descriptor, change.path)
-            start_writing(descriptor)
-        finally:
-            os.close(descriptor)
+    def _dress(self, descriptor: int, change: Change, host: os.stat_result | None, rights: Rights | None) -> None:
+        """Give a staged file its mode and owner."""
+        if host is not None and isinstance(change.before, File) and isinstance(change.after, File):
+            self._resemble(descriptor, change.path, host)
+            mode = _with_execute(stat.S_IMODE(host.st_mode) & PERMISSIONS, change.after.executable)
+            if rights is not None and change.before.executable != change.after.executable:
+                mode = mode & ~_EXECUTE | rights.mode & _EXECUTE
+            os.fchmod(descriptor, mode)
+        elif rights is not None:
+            give(descriptor, rights)
+        else:
+            self._join_group(descriptor, change.path)
 
     def _resemble(self, descriptor: int, path: bytes, host: os.stat_result) -> None:
         """Take over owner, access list and labels of the file that is replaced; labels as far as we may."""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sandbox.changes import Change, Directory, File, Link, Node
+from sandbox.errors import StateError
 from sandbox.escape import escape
+from sandbox.gate.blobs import Blobs
 from sandbox.gate.folders import above
 from sandbox.gate.host import Unusable, lstat, node_at, opened
 from sandbox.gate.upper import is_blocked, is_gone
@@ -25,13 +27,16 @@ class Found:
     """What stands in the checkout before an apply.
 
     `pending` is what has to be done, `already` what is as approved. `facts` are those of the files and links that
-    are going to be replaced or removed.
+    are going to be replaced or removed, `folders` those of the folders. `missing` are the folders that lead to what
+    comes, and have to be made on the way.
     """
 
     pending: tuple[Change, ...] = ()
     already: tuple[Change, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     facts: dict[bytes, os.stat_result] = field(default_factory=dict)
+    folders: dict[bytes, os.stat_result] = field(default_factory=dict)
+    missing: tuple[bytes, ...] = ()
 
 
 class _Clash(Exception):
@@ -45,6 +50,7 @@ def look(root: int, changes: Sequence[Change]) -> Found:
     already: list[Change] = []
     conflicts: list[Conflict] = []
     facts: dict[bytes, os.stat_result] = {}
+    folders: dict[bytes, os.stat_result] = {}
     for change in changes:
         try:
             now, found = _stands(root, change.path, plan)
@@ -52,15 +58,33 @@ def look(root: int, changes: Sequence[Change]) -> Found:
                 already.append(change)
                 continue
             _compare(change, now)
-            if isinstance(now, Directory):
+            if isinstance(now, Directory) and found is not None:
                 _emptied(root, change, plan)
+                folders[change.path] = found
             if isinstance(now, File | Link) and found is not None:
                 _check_owner(change, found)
                 facts[change.path] = found
             pending.append(change)
         except (_Clash, Unusable) as problem:
             conflicts.append(Conflict(change.path, str(problem)))
-    return Found(tuple(pending), tuple(already), tuple(conflicts), facts)
+    missing = () if conflicts else _missing(root, pending)
+    return Found(tuple(pending), tuple(already), tuple(conflicts), facts, folders, missing)
+
+
+def keep(root: int, changes: Sequence[Change], blobs: Blobs) -> None:
+    """Have every file that is replaced or removed in `blobs`, whole and on disk: an undo brings it back from there.
+
+    Raises: OutOfSpace; OSError or StateError if one cannot be read.
+    """
+    files = {change.before.digest: change for change in changes if isinstance(change.before, File)}
+    for digest in blobs.pin(files):
+        folder, _, name = files[digest].path.rpartition(b"/")
+        try:
+            with opened(root, folder) as directory:
+                node_at(directory, name, read=blobs.put_fd)
+        except Unusable as problem:
+            raise StateError(f"{escape(files[digest].path)} {problem}: nothing was applied") from problem
+    blobs.flush()
 
 
 def still(root: int, found: Found) -> Sequence[Conflict]:
@@ -87,6 +111,31 @@ def _has_facts(root: int, path: bytes, facts: dict[bytes, os.stat_result]) -> bo
         before.st_mtime_ns,
         before.st_ctime_ns,
     )
+
+
+def _missing(root: int, changes: Sequence[Change]) -> tuple[bytes, ...]:
+    """The folders to be made on the way to what comes; those that are changes themselves are not among them."""
+    known = {change.path: isinstance(change.after, Directory) for change in changes if change.after is not None}
+    missing: list[bytes] = []
+    for change in changes:
+        for folder in above(change.path) if change.after is not None else ():
+            if folder in known:
+                break  # looked at with an earlier path, and so were those above it
+            known[folder] = _is_folder(root, folder)
+            if known[folder]:
+                break
+            missing.append(folder)
+    return tuple(sorted(missing))
+
+
+def _is_folder(root: int, path: bytes) -> bool:
+    try:
+        with opened(root, path):
+            return True
+    except OSError as error:
+        if is_gone(error) or is_blocked(error):
+            return False
+        raise
 
 
 def _stands(root: int, path: bytes, plan: dict[bytes, Change]) -> tuple[Node | None, os.stat_result | None]:

@@ -16,6 +16,7 @@ from sandbox.gate.approval import Approved, Outcome, record_discarded, record_ou
 from sandbox.gate.host import lstat, opened, opened_checkout
 from sandbox.gate.journal import LEFT_ALONE, TRASH, Journal, journals
 from sandbox.gate.manifest import Manifest, Renewal
+from sandbox.gate.past import Past
 from sandbox.gate.preimages import Conflict
 from sandbox.gate.steps import steps
 from sandbox.gate.syscalls import exchange, probe
@@ -27,12 +28,16 @@ _POLL = 0.02  # seconds between two looks at a lock
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a crashed apply came to: `paths` are as approved, `kept` are the user's own, both empty if discarded."""
+    """What a crashed apply came to: `paths` are as approved, `kept` are the user's own, both empty if discarded.
+
+    `is_undo`: it was one that takes an earlier one back.
+    """
 
     outcome: Literal["applied", "not applied"]
     session: str
     paths: tuple[bytes, ...] = ()
     kept: tuple[Conflict, ...] = ()
+    is_undo: bool = False
 
 
 def recover(checkout: Path, *, sessions: Sessions, patience: float = 10.0) -> Recovered | None:
@@ -95,7 +100,7 @@ def _finish_one(root: int, journal: Journal, session: Session, approved: Approve
     if quote is None:
         journal.discard()
         record_discarded(session, approved)
-        return Recovered("not applied", session.id)
+        return Recovered("not applied", session.id, is_undo=bool(approved.undoes))
     if quote != approved.digest():
         raise StateError(f"{os.fsdecode(journal.name)} does not belong to the approval it names: {LEFT_ALONE}")
     if journal.is_finished():
@@ -103,7 +108,7 @@ def _finish_one(root: int, journal: Journal, session: Session, approved: Approve
         return _told(session, approved)
     kept = carry_out(root, journal, session, approved, manifest=_manifest(session), staged=None)
     paths = as_approved(approved, kept)
-    return Recovered("applied", session.id, paths, tuple(kept))
+    return Recovered("applied", session.id, paths, tuple(kept), is_undo=bool(approved.undoes))
 
 
 def carry_out(
@@ -121,22 +126,24 @@ def carry_out(
     `staged` are the facts of what this process staged; None means that an earlier one did, and may have got anywhere.
     Raises ApplyUnfinished.
     """
-    slots = approved.slots()
+    again = staged is None
     with undisturbed():
         try:
             chosen = swap or (exchange if probe(journal.new).exchange else exchange_in_two)
-            kept = Transaction(root, journal, chosen, again=staged is None).run(steps(slots))
-            if not _outcome(session, approved):
-                record_outcome(session, approved, as_approved(approved, kept), [(one.path, one.reason) for one in kept])
+            kept = Transaction(root, journal, chosen, again=again).run(steps(approved.slots(), approved.restores()))
+            paths = as_approved(approved, kept)
+            if not (again and _outcome(session, approved)):
+                record_outcome(session, approved, paths, [(one.path, one.reason) for one in kept])
             if manifest is not None:
-                done = set(as_approved(approved, kept))
-                renew(root, manifest, [change for change in approved.restored() if change.path in done], staged or {})
+                done = set(paths)
+                changes = [change for change in approved.restored() if change.path in done]
+                renew(root, manifest, changes, staged=staged or {}, pasts=approved.restores())
             journal.finish()
         except (OSError, OutOfSpace, StateError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise ApplyUnfinished(
                 f"the approved changes are only partly in place ({reason}): mend that, and any paddock command here "
-                "finishes the apply"
+                f"finishes the {'undo' if approved.undoes else 'apply'}"
             ) from error
         with contextlib.suppress(OSError):
             journal.discard()  # what is left of it is swept by the next command
@@ -154,8 +161,15 @@ def undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def renew(root: int, manifest: Manifest, changes: Sequence[Change], staged: Mapping[bytes, os.stat_result]) -> None:
-    """Tell the manifest what stands at these paths now, and at the folders above them.
+def renew(
+    root: int,
+    manifest: Manifest,
+    changes: Sequence[Change],
+    *,
+    staged: Mapping[bytes, os.stat_result],
+    pasts: Mapping[bytes, Past],
+) -> None:
+    """Tell the manifest what stands at these paths now, and at the folders above them; after an undo, what it said.
 
     Facts are only taken over for a file that is the one we staged: had the user saved in this moment, his file would
     pass for what the session knows. Without facts the content decides, later.
@@ -164,10 +178,10 @@ def renew(root: int, manifest: Manifest, changes: Sequence[Change], staged: Mapp
     for change in changes:
         facts = _facts(root, change.path)
         mine = staged.get(change.path)
-        if isinstance(change.after, Directory) or (mine is not None and _is_same(facts, mine)):
-            renewals[change.path] = Renewal(facts, change.after, change.settles)
-        else:
-            renewals[change.path] = Renewal(None, change.after, change.settles)
+        past = pasts.get(change.path) or Past(None, change.after, change.settles)
+        is_ours = isinstance(change.after, Directory) or (mine is not None and _is_same(facts, mine))
+        known = facts if is_ours and past.base == change.after else None
+        renewals[change.path] = Renewal(known, past.base, past.settled)
         folder = change.path.rpartition(b"/")[0]
         while folder and folder not in renewals:
             above = _facts(root, folder)
@@ -216,9 +230,10 @@ def _outcome(session: Session, approved: Approved) -> Outcome | None:
 def _told(session: Session, approved: Approved) -> Recovered:
     outcome = _outcome(session, approved)
     if outcome is None:
-        return Recovered("applied", session.id, as_approved(approved, ()))
+        return Recovered("applied", session.id, as_approved(approved, ()), is_undo=bool(approved.undoes))
     kept = tuple(Conflict(bytes.fromhex(path), reason) for path, reason in outcome.kept)
-    return Recovered("applied", session.id, tuple(bytes.fromhex(path) for path in outcome.paths), kept)
+    paths = tuple(bytes.fromhex(path) for path in outcome.paths)
+    return Recovered("applied", session.id, paths, kept, is_undo=bool(approved.undoes))
 
 
 def as_approved(approved: Approved, kept: Sequence[Conflict]) -> tuple[bytes, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.changes import Change, Directory, File, Link
+from sandbox.gate.past import NOTHING_KNOWN, Past, Rights
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,29 @@ class Swap:
     slot: int
 
 
-Step = Remove | RemoveFolder | MakeFolder | Place | Swap
+@dataclass(frozen=True)
+class SetRights:
+    """Give a folder that comes back the mode and owner it had: last of all, for it may be closed to us then."""
+
+    path: bytes
+    rights: Rights
 
 
-def steps(slots: Mapping[int, Change]) -> tuple[Step, ...]:
+Step = Remove | RemoveFolder | MakeFolder | Place | Swap | SetRights
+
+
+def steps(slots: Mapping[int, Change], pasts: Mapping[bytes, Past] = NOTHING_KNOWN) -> tuple[Step, ...]:
     """The steps for changes, each with its slot in the journal, in an order the file system accepts.
 
-    First what goes, children before their folder; then what comes, folders before their children.
+    First what goes, children before their folder; then what comes, folders before their children. `pasts` are given
+    to undo an apply: folders get their rights back.
     """
     numbered = sorted(slots.items(), key=lambda pair: pair[1].path)
     goes = [step for slot, change in reversed(numbered) if (step := _goes(change, slot))]
     comes = [step for slot, change in numbered if (step := _comes(change, slot))]
-    return (*goes, *comes)
+    made = [step.path for step in comes if isinstance(step, MakeFolder)]
+    rights = [SetRights(path, found) for path in reversed(made) if path in pasts and (found := pasts[path].rights)]
+    return (*goes, *comes, *rights)
 
 
 def _goes(change: Change, slot: int) -> Step | None:

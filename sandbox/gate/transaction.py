@@ -12,9 +12,11 @@ from typing import Literal
 from sandbox.changes import Directory, Node
 from sandbox.gate.host import Unusable, node_at, opened
 from sandbox.gate.journal import Journal
+from sandbox.gate.past import give
 from sandbox.gate.preimages import Conflict
-from sandbox.gate.steps import MakeFolder, Place, Remove, RemoveFolder, Step, Swap
+from sandbox.gate.steps import MakeFolder, Place, Remove, RemoveFolder, SetRights, Step, Swap
 from sandbox.gate.syscalls import rename_noreplace
+from sandbox.gate.upper import is_blocked, is_gone
 
 Exchange = Callable[[int, bytes, int, bytes], None]
 """Swaps two names: `sandbox.gate.syscalls.exchange`, or `exchange_in_two` where the file system has no such call."""
@@ -73,6 +75,8 @@ class Transaction:
                 self._place(step)
             case Swap():
                 self._swap(step)
+            case SetRights():
+                self._set_rights(step)
 
     def _remove(self, step: Remove) -> None:
         folder, name, slot = *_split(step.path), _slot(step.slot)
@@ -108,6 +112,14 @@ class Transaction:
             except FileExistsError:
                 if _node(directory, name) != Directory():
                     self._keep(step.path, _MEANWHILE)
+
+    def _set_rights(self, step: SetRights) -> None:
+        try:
+            with opened(self._root, step.path) as directory:
+                give(directory, step.rights)
+        except OSError as error:
+            if not (is_gone(error) or is_blocked(error)):  # else the user has put something in its place
+                raise
 
     def _place(self, step: Place) -> None:
         folder, name, slot = *_split(step.path), _slot(step.slot)

@@ -290,11 +290,12 @@ def test_c11_an_interrupt_before_the_commit_point_leaves_the_tree_as_it_was(scen
 def committed(gate, root, content="new", *, before="old"):
     """A journal as a crash right after COMMIT leaves it, for one edit of `a`."""
     from sandbox.changes import Change
-    from sandbox.gate.approval import Approval, record_approval
+    from sandbox.gate.approval import Approval, Before, record_approval
     from sandbox.sessions import now
 
     change = Change(b"a", gate.blobs.put(before.encode()), gate.blobs.put(content.encode()))
-    approved = record_approval(gate.session, Approval("any", (change,), "tester", now()), gate.checkout, already=())
+    approval = Approval("any", (change,), "tester", now())
+    approved = record_approval(gate.session, approval, gate.checkout, before=Before())
     journal = Journal.make(root, os.fsencode(approved.journal))
     journal.stage(0, change, gate.blobs, None)
     journal.sync([0])
