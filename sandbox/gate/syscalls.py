@@ -1,4 +1,4 @@
-"""System calls the gate needs and Python's `os` lacks: renameat2, openat2, sync_file_range."""
+"""System calls the gate needs and Python's `os` lacks: renameat2, openat2, sync_file_range, fstatfs."""
 
 import contextlib
 import ctypes
@@ -131,6 +131,15 @@ def start_writing(descriptor: int) -> None:
     """
     if hasattr(_libc, "sync_file_range"):
         _libc.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _START_WRITING)
+
+
+def file_system(descriptor: int) -> int:
+    """The number that says which kind of file system an open file lies on (statfs' `f_type`). Raises OSError."""
+    answer = (ctypes.c_long * 32)()  # struct statfs is 120 bytes at most, and begins with the type
+    if _libc.fstatfs(descriptor, ctypes.byref(answer)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return int(answer[0]) & 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
