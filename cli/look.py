@@ -97,7 +97,7 @@ def show(case: "Case", changes: "Sequence[Change]", form: Form, out: "Terminal",
     blobs = Blobs(case.session.blobs)
     match form:
         case "drawn" | "why":
-            _draw(case, changes, out)
+            _draw(case, changes, out, with_why=form == "why")
         case "stat":
             show_stat(items(changes, blobs), blobs, out)
         case "json":
@@ -111,14 +111,16 @@ def show(case: "Case", changes: "Sequence[Change]", form: Form, out: "Terminal",
     sys.stdout.buffer.flush()
 
 
-def _draw(case: "Case", changes: "Sequence[Change]", out: "Terminal") -> None:
+def _draw(case: "Case", changes: "Sequence[Change]", out: "Terminal", *, with_why: bool) -> None:
     from cli.screen.diffs import show_item
     from cli.screen.items import items
+    from cli.screen.why import origins
     from sandbox.gate.blobs import Blobs
 
     blobs = Blobs(case.session.blobs)
     for item in items(changes, blobs):
-        show_item(item, blobs, out)
+        behind = origins(case.session, item, blobs) if with_why else None
+        show_item(item, blobs, out, origins=behind)
 
 
 def _leave_out_folders(changes: "Sequence[Change]") -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from cli.case import Case
     from sandbox.gate.blobs import Blobs
     from sandbox.gate.renames import Rename
+    from sandbox.sessions import Session
 
 
 def rows(case: "Case", changes: Sequence[Change] | None = None, *, with_hunks: bool = False) -> dict[str, Any]:
@@ -20,13 +21,13 @@ def rows(case: "Case", changes: Sequence[Change] | None = None, *, with_hunks: b
     asked = case.changes.pending if changes is None else changes
     moves = _moves(renames(asked, blobs))
     return {
-        "changes": [row(change, blobs, with_hunks=with_hunks) | moves.get(change.path, {}) for change in asked],
-        "ignored": [row(change, blobs) for change in case.changes.changes if change.ignored],
+        "changes": [row(case, change, blobs, with_hunks=with_hunks) | moves.get(change.path, {}) for change in asked],
+        "ignored": [row(case, change, blobs) for change in case.changes.changes if change.ignored],
         "refused": [{**name(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused],
     }
 
 
-def row(change: Change, blobs: "Blobs", *, with_hunks: bool = False) -> dict[str, Any]:
+def row(case: "Case", change: Change, blobs: "Blobs", *, with_hunks: bool = False) -> dict[str, Any]:
     """One change. `added` and `removed` are lines, null where there are none to count."""
     from sandbox.gate.diff import counts
 
@@ -42,7 +43,8 @@ def row(change: Change, blobs: "Blobs", *, with_hunks: bool = False) -> dict[str
         "ignored": change.ignored,
         "moved": change.moved,
         "merged": change.settles is not None,
-        **({"hunks": hunks(change, blobs)} if with_hunks else {}),
+        **({"hunks": hunks(case.session, change, blobs)} if with_hunks else {}),
+        **({"causes": causes(case.session, change.path)} if with_hunks else {}),
     }
 
 
@@ -67,13 +69,35 @@ def node(found: Node | None) -> Mapping[str, Any] | None:
             return {"type": "folder"}
 
 
-def hunks(change: Change, blobs: "Blobs") -> list[dict[str, Any]]:
-    """The hunks by the numbers that `paddock apply --hunks` takes, with their ranges: first line and count."""
-    from sandbox.gate.diff import file_diff
+def hunks(session: "Session", change: Change, blobs: "Blobs") -> list[dict[str, Any]]:
+    """The hunks as `paddock apply --hunks` numbers them: first line and count of both sides, and the calls behind."""
+    from sandbox.gate.provenance import why
 
     return [
-        {"number": number, "old": [one.old_start, one.old_count], "new": [one.new_start, one.new_count]}
-        for number, one in enumerate(file_diff(change, blobs).hunks, start=1)
+        {
+            "number": number,
+            "old": [one.old_start, one.old_count],
+            "new": [one.new_start, one.new_count],
+            "causes": [cause.call for cause in behind],
+        }
+        for number, (one, behind) in enumerate(why(session, change, blobs), start=1)
+    ]
+
+
+def causes(session: "Session", path: bytes) -> list[dict[str, Any]]:
+    """Whose doing a path is, oldest first. `summary` is the model's own text."""
+    from sandbox.gate.provenance import causes as causes_of
+
+    return [
+        {
+            "call": one.call,
+            "tool": one.tool,
+            "summary": one.summary,
+            "agent": one.agent,
+            "at": one.at and one.at.isoformat(),
+            "manner": one.manner,
+        }
+        for one in causes_of(session, path)
     ]
 
 

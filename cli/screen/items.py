@@ -45,6 +45,8 @@ def _shown(path: bytes) -> str:
     return text if is_plain else f"“{text}”"
 
 
+_SAID = "deletes"  # a remark that the row of a rename makes anyway
+
 Warn = Callable[[Change], tuple[str, ...]]
 
 
@@ -66,7 +68,7 @@ def items(changes: Sequence[Change], blobs: "Blobs", warn: Warn = effects.warnin
         if rename is not None:
             old = by_path[rename.before_path]
             drawn = replace(change, before=old.before, moved=change.moved or old.moved)
-            remarks = tuple(dict.fromkeys((*warn(old), *warn(change))))
+            remarks = tuple(dict.fromkeys(one for part in (old, change) for one in warn(part) if one != _SAID))
             found.append(Item(drawn, (old, change), remarks, rename.before_path, rename.similarity))
         elif change.path not in gone:
             found.append(item_of(change, warn))

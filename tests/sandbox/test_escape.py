@@ -139,3 +139,14 @@ def test_alarms_name_what_deserves_a_warning():
     assert len(alarms("a\u200bb")) == 1
     assert len(alarms(b"\x1b[2J")) == 1
     assert len(alarms("\u2066\u200b\x9b")) == 3
+
+
+def test_alarms_are_about_what_is_new():
+    assert alarms("\u202e", before="\u202e") == ()
+    assert len(alarms("\u202e\u202e", before="\u202e")) == 1
+    assert len(alarms("\u202e\u2066", before="\u202e\u202e")) == 1
+
+
+def test_a_carriage_return_is_an_alarm_only_where_it_hides_something():
+    assert alarms("one\r\ntwo\r\n") == ()
+    assert len(alarms("x = 1\r# hidden\n")) == 1
