@@ -5,7 +5,7 @@ from collections.abc import Callable
 import typer
 import typer.core
 
-from cli import apply, chat, demo, doctor, gc, images, look, review, run, sessions, shell
+from cli import apply, chat, demo, doctor, gc, images, look, review, run, sessions, shell, undo
 from cli import exec as exec_command
 
 CODES = """\b
@@ -86,6 +86,7 @@ _add(
     "paddock review src/",
 )
 _add("apply", apply.apply, "Apply what waits.", "paddock apply", "paddock apply --yes 3f2a9c1b src/app.py")
+_add("undo", undo.undo, "Take back the last apply.", "paddock undo", "paddock undo --yes 3f2a9c1b")
 _add("discard", apply.discard, "Drop what waits.", "paddock discard notes.txt", "paddock discard --yes 3f2a9c1b")
 app.add_typer(sessions.app, name="sessions", short_help="List, show and remove sessions.")
 app.add_typer(images.app, name="images", short_help="List and build images.")

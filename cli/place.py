@@ -42,15 +42,15 @@ def checkout(directory: Path | None) -> Path:
 
 
 def recover(folder: Path, sessions: "Sessions") -> None:
-    """Finish or undo an apply that was killed half-way, and say so."""
+    """Finish or drop an apply that was killed half-way, and say so."""
     from sandbox.gate.recovery import recover as finish
 
     done = finish(folder, sessions=sessions)
     if done is not None:
-        what = (
-            f"finished: applied {len(done.paths)} files" if done.outcome == "applied" else "undone: nothing was applied"
-        )
-        stderr().line(f"paddock: an apply that was cut short has been {what} (session {done.session[:8]})")
+        kind, verb, short = ("undo", "took back", "taken back") if done.is_undo else ("apply", "applied", "applied")
+        is_finished = done.outcome == "applied"
+        what = f"finished: {verb} {len(done.paths)} files" if is_finished else f"dropped: nothing was {short}"
+        stderr().line(f"paddock: an {kind} that was cut short has been {what} (session {done.session[:8]})")
 
 
 def recover_of(session: "Session") -> None:

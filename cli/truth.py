@@ -28,7 +28,16 @@ class Applied:
     left: int = 0
 
 
-Truth = Unchanged | Pending | Applied
+@dataclass(frozen=True)
+class TakenBack:
+    """An earlier apply was undone on the host; `left` changes wait in its session, those among them."""
+
+    files: int
+    session: str
+    left: int = 0
+
+
+Truth = Unchanged | Pending | Applied | TakenBack
 
 
 def sentence(truth: Truth) -> str:
@@ -41,6 +50,9 @@ def sentence(truth: Truth) -> str:
         case Applied(files, session, left):
             rest = f" · {_files(left)} pending: paddock review {session[:8]}" if left else ""
             return f"applied {_files(files)}{rest}"
+        case TakenBack(files, session, left):
+            rest = f" · {_files(left)} pending: paddock review {session[:8]}" if left else ""
+            return f"took back {_files(files)}{rest}"
         case _:
             assert_never(truth)
 
@@ -54,6 +66,8 @@ def as_json(truth: Truth) -> Mapping[str, object]:
             counts = {"state": "pending", "applied": 0, "pending": files, "conflicts": conflicts}
         case Applied(files, _, left):
             counts = {"state": "applied", "applied": files, "pending": left}
+        case TakenBack(files, _, left):
+            counts = {"state": "taken back", "applied": 0, "taken_back": files, "pending": left}
         case _:
             assert_never(truth)
     return {**counts, "summary": sentence(truth)}

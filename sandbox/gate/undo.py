@@ -26,7 +26,7 @@ from sandbox.sessions import Session, now
 class Undo:
     """An apply that can be taken back, and what that does: `changes` lead from what it wrote to what was there.
 
-    `stay` are folders that it made and that hold something else by now.
+    `folders` are those among them that the apply made on the way, `stay` those that hold something else by now.
     """
 
     session: Session
@@ -36,6 +36,7 @@ class Undo:
     at: datetime
     changes: tuple[Change, ...]
     pasts: Mapping[bytes, Past]
+    folders: frozenset[bytes] = frozenset()
     stay: tuple[bytes, ...] = ()
 
 
@@ -126,6 +127,7 @@ def _undo_of(done: _Done, checkout: Path) -> Undo:
         datetime.fromisoformat(done.outcome.at),
         tuple(sorted([*back, *(Change(path, Directory(), None) for path in go)], key=lambda change: change.path)),
         done.approved.before(),
+        frozenset(go),
         tuple(stay),
     )
 

@@ -1,0 +1,112 @@
+"""`paddock undo`, as a person and as a script use it: what it says first, what it asks, and the truth in the end."""
+
+import json
+import os
+
+import pytest
+
+from sandbox.gate.manifest import Manifest
+from sandbox.sessions import Meta, Sessions, new_id, now
+
+
+@pytest.fixture
+def session(tmp_path, project):
+    """A session on the project in which a file was edited and one made, not yet applied; no engine is needed."""
+    sessions = Sessions(tmp_path / "state" / "paddock")
+    facts = {"image": "sha256:0", "image_name": "none", "uid": os.getuid(), "gid": os.getgid()}
+    made = sessions.create(Meta(id=new_id(), kind="exec", checkout=str(project), created=now(), **facts))
+    made.upper.mkdir()
+    Manifest.take(project).save(made.manifest)
+    (made.upper / "a.txt").write_text("two\n")
+    (made.upper / "deep").mkdir()
+    (made.upper / "deep" / "new.txt").write_text("new\n")
+    return made
+
+
+@pytest.fixture
+def applied(paddock, session, project):
+    """The same, applied."""
+    done = paddock("apply", "--yes", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert (project / "deep" / "new.txt").exists()
+    return session
+
+
+def test_an_undo_takes_back_the_last_apply_and_its_changes_wait_again(paddock, applied, project):
+    done = paddock("undo", "--yes", cwd=project)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == f"took back 2 files · 2 files pending: paddock review {applied.id[:8]}"
+    assert lines[0].startswith(f"session {applied.id[:8]} · applied ")
+    assert sorted(os.listdir(project)) == [".gitignore", "a.txt"]
+    assert (project / "a.txt").read_text() == "one\n"
+    assert json.loads(paddock("status", "--json", cwd=project).stdout)["pending"] == 2
+    assert paddock("apply", "--yes", cwd=project).returncode == 0
+    assert (project / "a.txt").read_text() == "two\n"
+
+
+def test_a_session_can_be_named_from_anywhere(paddock, applied, project):
+    assert paddock("undo", "--yes", applied.id[:8]).returncode == 0
+    assert (project / "a.txt").read_text() == "one\n"
+
+
+def test_with_nothing_to_take_back_it_says_so(paddock, session, project):
+    done = paddock("undo", "--yes", cwd=project)
+    assert done.returncode == 2
+    assert "nothing to take back" in done.stderr
+
+
+def test_without_a_terminal_it_has_to_be_confirmed(paddock, applied, project):
+    done = paddock("undo", cwd=project)
+    assert done.returncode == 4
+    assert "add --yes" in done.stderr
+    assert (project / "a.txt").read_text() == "two\n"
+
+
+def test_what_was_changed_since_is_named_and_nothing_is_written(paddock, applied, project):
+    (project / "a.txt").write_text("mine\n")
+    done = paddock("undo", "--yes", cwd=project)
+    assert done.returncode == 5
+    assert "a.txt  was changed in the checkout" in done.stdout
+    assert done.stdout.splitlines()[-1] == "host unchanged"
+    assert (project / "a.txt").read_text() == "mine\n"
+    assert (project / "deep" / "new.txt").exists()
+
+
+def test_programs_get_json(paddock, applied, project):
+    told = json.loads(paddock("undo", "--yes", "--json", cwd=project).stdout)
+    assert told["state"] == "taken back"
+    assert (told["taken_back"], told["pending"], told["session"]) == (2, 2, applied.id)
+    assert [one["path"] for one in told["paths"]] == ["a.txt", "deep", "deep/new.txt"]
+
+
+def test_a_conflict_is_json_too(paddock, applied, project):
+    (project / "a.txt").write_text("mine\n")
+    done = paddock("undo", "--yes", "--json", cwd=project)
+    assert done.returncode == 5
+    assert [one["path"] for one in json.loads(done.stdout)["conflicts"]] == ["a.txt"]
+
+
+def test_a_session_that_runs_is_not_touched(paddock, applied, project):
+    with applied.hold():
+        done = paddock("undo", "--yes", cwd=project)
+    assert done.returncode == 1
+    assert "is in use by process" in done.stderr
+    assert (project / "a.txt").read_text() == "two\n"
+
+
+def test_on_a_terminal_it_says_what_it_will_do_and_asks(terminal, applied, project):
+    emulator = terminal("undo", cwd=project)
+    emulator.wait_for("take back 2 files in")
+    assert "D deep/new.txt" in emulator.screen
+    assert "M a.txt" in emulator.screen
+    emulator.send("n\r")
+    assert emulator.end() == 0
+    assert "host unchanged" in emulator.screen
+    assert (project / "a.txt").read_text() == "two\n"
+    emulator = terminal("undo", cwd=project)
+    emulator.wait_for("take back 2 files in")
+    emulator.send("y\r")
+    assert emulator.end() == 0
+    assert "took back 2 files" in emulator.screen
+    assert (project / "a.txt").read_text() == "one\n"
