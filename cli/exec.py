@@ -69,13 +69,15 @@ async def _drive(session: "Session", engine: "Engine", command: "Command", inter
 
     from cli import exits
     from cli.screen.passing import Passing
-    from sandbox.opening import opened
+    from sandbox.base import Call
+    from sandbox.opening import noted, opened
 
     passing = Passing(sys.stdout, sys.stderr)
     async with opened(session, engine) as sandbox:
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel
-            result = await sandbox.run(command, passing)
+            async with noted(sandbox, Call("exec", "exec", " ".join(command.argv), agent="you")):
+                result = await sandbox.run(command, passing)
             passing.finish(result)
             return exits.LIMIT if result.timed_out else result.exit_code
     if passing.is_closed:

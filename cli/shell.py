@@ -48,9 +48,10 @@ def shell(
 
 
 async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts") -> int:
-    from sandbox.opening import opened
+    from sandbox.base import Call
+    from sandbox.opening import noted, opened
     from sandbox.terminal import attach
 
     del interrupts  # keys go to the shell, Ctrl-C too
-    async with opened(session, engine) as sandbox:
+    async with opened(session, engine) as sandbox, noted(sandbox, Call("shell", "shell", "", agent="you")):
         return await attach(sandbox, ["/bin/sh", "-c", LOGIN])

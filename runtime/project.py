@@ -12,7 +12,7 @@ from images import catalog
 from runtime.agent import agent_for
 from runtime.events import Event, Finished
 from runtime.settings import Bounds, ModelChoice, Places
-from sandbox.base import Command, ExecResult, Sandbox
+from sandbox.base import Call, Command, ExecResult, Sandbox
 from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
 from sandbox.engine import Engine
@@ -22,7 +22,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.diff import unified
 from sandbox.gate.freeze import manifest_of
 from sandbox.gate.recovery import recover
-from sandbox.opening import opened, prepare
+from sandbox.opening import noted, opened, prepare
 from sandbox.orphans import sweep
 from sandbox.sessions import Session, Sessions, now
 
@@ -34,11 +34,15 @@ class Project:
         self.checkout = checkout
         self.session = session
         self.sandbox = sandbox
+        self._calls = 0
 
     async def run(self, script: str, *, timeout: timedelta = timedelta(minutes=10)) -> ExecResult:
         """Run a shell script in the workspace's root. A non-zero exit is a result. Raises SandboxLost."""
+        call = self._call("run", script)
         argv = ["sh", "-c", script]
-        return await self.sandbox.run(Command(argv, self.sandbox.root, timeout=timeout.total_seconds()))
+        command = Command(argv, self.sandbox.root, timeout=timeout.total_seconds(), call_id=call.id)
+        async with noted(self.sandbox, call):
+            return await self.sandbox.run(command)
 
     async def read(self, path: str) -> bytes:
         """The content of a file of the workspace. Raises FileError."""
@@ -46,7 +50,8 @@ class Project:
 
     async def write(self, path: str, data: bytes) -> None:
         """Make a file of the workspace hold exactly this. Raises FileError."""
-        await self.sandbox.write(self._inside(path), data)
+        async with noted(self.sandbox, self._call("write", path)):
+            await self.sandbox.write(self._inside(path), data)
 
     async def ask(
         self,
@@ -101,6 +106,10 @@ class Project:
             )
 
         return await anyio.to_thread.run_sync(work)
+
+    def _call(self, what: str, summary: str) -> Call:
+        self._calls += 1
+        return Call(f"api-{self._calls}", what, summary.strip().split("\n")[0], agent="the Python API")
 
     def _inside(self, path: str) -> PurePosixPath:
         return self.sandbox.root / path

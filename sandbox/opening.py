@@ -1,5 +1,6 @@
 """Opening a sandbox for a session: it starts in the background and ends with the block; the workspace stays."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
@@ -10,10 +11,11 @@ import anyio.to_thread
 
 from images.image import Image
 from sandbox import overlay
+from sandbox.base import Call, Sandbox
 from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.errors import StateError
+from sandbox.errors import SandboxError, StateError
 from sandbox.gate.freeze import is_new, mark_beginning, note_checkout
 from sandbox.identity import invoking_user
 from sandbox.profile import User
@@ -77,6 +79,16 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
                     await sandbox.close()
         if failure is not None:
             raise failure
+
+
+@asynccontextmanager
+async def noted(sandbox: Sandbox, call: Call) -> AsyncIterator[None]:
+    """All that the body changes is this call's doing, however it ends; what cannot be noted is left unexplained."""
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True), contextlib.suppress(SandboxError):
+            await sandbox.note(call)
 
 
 async def _note(sandbox: DockerSandbox, session: Session, before: int) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from sandbox.base import Call
 from sandbox.errors import StateError
+from sandbox.gate.bases import Bases
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.ignore import Ignored, user_excludes
 from sandbox.gate.layer import Layer
-from sandbox.gate.provenance import Manner, append, history
+from sandbox.gate.provenance import MOST_PATHS, Manner, append, history
 from sandbox.sessions import Session
 
 NOBODY = Call("", "", "", "")
@@ -20,6 +21,8 @@ class Ledger:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._layer: Layer | None = None
+        self._bases = Bases(session)
+        self._unread: set[bytes] = set()
         self._lock = threading.Lock()
 
     def catch_up(self) -> None:
@@ -37,7 +40,16 @@ class Ledger:
                 raise StateError(f"what was changed cannot be looked at: {error}") from error
             if look.changed:
                 append(self._session, call, look.changed, manner=manner, is_whole=look.is_whole)
-            return tuple(trace.path for trace in look.changed)
+            paths = tuple(trace.path for trace in look.changed)
+            self._learn_bases(paths)
+            return paths
+
+    def _learn_bases(self, paths: tuple[bytes, ...]) -> None:
+        """Read what the sandbox has just hidden, before the user edits it: a later merge starts from there."""
+        self._unread.update(paths[:MOST_PATHS])
+        if self._session.manifest.exists():  # on a large tree the first calls are faster than the look at the checkout
+            self._bases.learn(self._unread)
+            self._unread.clear()
 
     def _begin(self) -> Layer:
         checkout = Path(self._session.meta().checkout)
