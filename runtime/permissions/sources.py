@@ -16,7 +16,7 @@ from typing import Final
 import pydantic
 
 from runtime.permissions.policy import Policy, counts
-from runtime.permissions.rules import PROJECT_SCOPES, Rule, Scope, Source
+from runtime.permissions.rules import Rule, Scope, Source
 from runtime.permissions.settings import LARGEST, Loaded, SettingsError, Surroundings, load, read_file
 from sandbox.errors import CheckoutRefused, SessionNotFound
 from sandbox.gate.host import opened, opened_checkout
@@ -109,9 +109,9 @@ def _managed(folder: Path) -> Sequence[Path]:
 
 def _of_repository(scope: Scope, kept: _Kept, around: Surroundings) -> Loaded:
     name = os.fsdecode(FOLDER + b"/" + OF_PROJECT[scope])
+    if kept.problem:
+        return Loaded(notices=(f"{name} {kept.problem}; the whole file is left out",))
     try:
-        if kept.problem:
-            raise SettingsError(f"{name} {kept.problem}")
         return load(bytes.fromhex(kept.content), Source(scope, name, around.checkout), around)
     except SettingsError as error:
         return Loaded(notices=(f"{error}; the whole file is left out",))
