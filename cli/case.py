@@ -70,11 +70,11 @@ def apply(case: Case, changes: Sequence[Change], by: str) -> "Applied | Conflict
     """Write approved changes to the checkout: all of them, or none and the reasons. Records the approval first."""
     from sandbox.gate import apply as gate
     from sandbox.gate.blobs import Blobs
+    from sandbox.gate.decisions import approval
     from sandbox.gate.freeze import manifest_of
-    from sandbox.sessions import now
 
     return gate.apply(
-        gate.Approval(case.changes.id, tuple(changes), by, now()),
+        approval(case.changes, changes, by),
         checkout=case.checkout,
         blobs=Blobs(case.session.blobs),
         session=case.session,

@@ -28,6 +28,7 @@ from sandbox.gate.approval import (
     record_outcome,
 )
 from sandbox.gate.blobs import Blobs
+from sandbox.gate.decisions import check_amended
 from sandbox.gate.host import opened_checkout
 from sandbox.gate.journal import Journal
 from sandbox.gate.manifest import Manifest
@@ -98,6 +99,8 @@ def apply(
         commit point: the next `recover` goes on).
     """
     check_approval(approval, change_set)
+    if change_set is not None:
+        check_amended(approval, change_set, blobs)
     with opened_checkout(checkout) as root, exclusive(root, checkout, patience=patience):
         finish_earlier(root, checkout, Sessions(session.path.parent.parent))
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=root, effective_ids=True):

@@ -4,7 +4,7 @@ Each decision is a change of its own, to be approved like any other (`approval`)
 of them writes to the checkout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sandbox.changes import Change, ChangeSet, File, Gone, Settled
@@ -90,6 +90,41 @@ def approval(change_set: ChangeSet, decided: Sequence[Change], by: str) -> Appro
     whole = set(change_set.changes)
     amended = frozenset(change.path for change in decided if change not in whole)
     return Approval(change_set.id, tuple(decided), by, now(), amended=amended)
+
+
+def check_amended(approval: Approval, change_set: ChangeSet, blobs: Blobs) -> None:
+    """Raises StateError if an amended change is not one that could have been made of the change set's own."""
+    whole = {change.path: change for change in change_set.changes}
+    changes = {change.path: change for change in approval.changes}
+    for path in approval.amended:
+        change, origin = changes.get(path), whole.get(path)
+        if change is None or not (_is_side_file(change, whole, blobs) if origin is None else _is_of(change, origin)):
+            raise StateError(f"{escape(path)} is approved as something that was never proposed: nothing was written")
+
+
+def _is_of(change: Change, origin: Change) -> bool:
+    """Whether a change is another one decided: the same place and the same version of the user, replaced by a text.
+
+    What it settles must keep what is not applied from passing for applied: of a conflict or a merge never nothing.
+    """
+    if replace(change, after=origin.after, moved=origin.moved, settles=origin.settles) != origin:
+        return False
+    its = _sandbox_side(origin)
+    match change.after:
+        case after if after == origin.after:
+            return change.settles == its
+        case File() if isinstance(origin.after, File) or (isinstance(origin.before, File) and origin.after is None):
+            if origin.moved:
+                return change.settles == its
+            return change.settles in ((its, None) if origin.settles is None else (its, origin.base))
+        case _:
+            return False
+
+
+def _is_side_file(change: Change, whole: Mapping[bytes, Change], blobs: Blobs) -> bool:
+    """Whether a change makes the side file of a conflict, with just what belongs into it."""
+    origin = whole.get(change.path.removesuffix(SIDE))
+    return change.path.endswith(SIDE) and origin is not None and change == markers(origin, blobs)
 
 
 def _sandbox_side(change: Change) -> Settled:

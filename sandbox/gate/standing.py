@@ -1,5 +1,6 @@
 """What stands in the checkout where the sandbox changed something: the `before` of every change."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -118,8 +119,14 @@ class Standings:
             except Unusable as problem:
                 removal.refuse(path, f"in the checkout, {problem}: it stays")
                 return
-            if standing is not None:
-                removal.files.append(Change(path, standing.node, None, moved=standing.moved))
+            past = self.past(path)
+            if past.settled == Gone():
+                removal.keep(path)
+            elif standing is not None:
+                moved = standing.moved or past.settled is not None
+                removal.files.append(
+                    Change(path, standing.node, None, moved=moved, base=past.ancestor if moved else None)
+                )
 
     def _store(self, descriptor: int) -> File | None:
         return self._blobs.put_fd(descriptor, self._limit)
@@ -138,18 +145,22 @@ class Removal:
     @property
     def is_whole(self) -> bool:
         """Whether nothing has to stay."""
-        return not self.refused
+        return not self.refused and not self._kept
 
     def refuse(self, path: bytes, reason: str, count: int = 1) -> None:
         """Something here stays, and so do the folders that lead to it."""
         self.refused.append(Refused(path, reason, count))
+        self.keep(path)
+
+    def keep(self, path: bytes) -> None:
+        """The user keeps something here, and with it the folders that lead to it."""
         while path != self.path:
             path = path.rpartition(b"/")[0]
             self._kept.add(path)
 
     def unreadable(self, path: bytes, error: OSError) -> None:
         """A folder that cannot be opened stays."""
-        self.refuse(path, f"in the checkout, cannot be read: {error.strerror}; it stays")
+        self.refuse(path, f"in the checkout, {cannot(error)}; it stays")
         self._kept.add(path)
 
     def below(self) -> Iterator[Change]:
@@ -158,6 +169,13 @@ class Removal:
         for path, moved in self.folders.items():
             if path not in self._kept:
                 yield Change(path, Directory(), None, moved=moved)
+
+
+def cannot(error: OSError) -> str:
+    """What keeps us from something in a tree, in words that follow its path."""
+    if error.errno == errno.EXDEV:
+        return "lies on another file system than the checkout"
+    return f"cannot be read: {error.strerror}"
 
 
 def count_below(root: int, path: bytes) -> int:
