@@ -5,22 +5,22 @@ one we asked for, and the commits it builds on, which the user's repository has 
 anything. The pack is git's to check (`sandbox.commits.quarantine`).
 """
 
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import anyio
 
 from sandbox.base import Command, Sandbox, Stream
-from sandbox.commits.branches import HEADS, name_problem
 from sandbox.commits.repository import Format, is_object_id
 from sandbox.errors import CommitRefused
 from sandbox.escape import escape
 
 LARGEST = 1024**3
 """Bytes of a bundle. More than that in one session is no work of an agent's hands."""
+
+ASKED = "HEAD"
+"""What leaves: the commit that is checked out there, and what leads to it."""
 
 SECONDS = 600.0
 _LONGEST_TEXT = 4 * 1024 * 1024  # bytes before the pack
@@ -38,54 +38,48 @@ class Header:
     pack_at: int
 
 
-async def bring_out(sandbox: Sandbox, branch: str, known: Collection[str], into: Path) -> str | None:
-    """Have git bundle, inside, what a branch there ("" is HEAD) has beyond the commits `known`; the name in the bundle.
+async def bring_out(sandbox: Sandbox, known: Collection[str], into: IO[bytes]) -> bool:
+    """Have git bundle, inside, what HEAD there has beyond the commits `known`; False if that is nothing.
 
-    None if there is nothing beyond them. Raises CommitRefused: no git in the image, no repository inside, no such
-    branch, more than LARGEST; SandboxLost.
+    The bundle is written to `into`, from where that stands. Raises CommitRefused: no git in the image, no repository
+    inside, nothing committed, more than LARGEST; SandboxLost.
     """
-    name = f"{HEADS}{branch}" if branch else "HEAD"
-    if branch and (problem := name_problem(branch)):
-        raise CommitRefused(f"no branch is called {escape(branch)}: {problem}")
-    await _require_commit(sandbox, branch, name)
-    lines = [f"^{commit}" for commit in sorted(set(known))]
+    await _require_commit(sandbox)
     order = Command(
-        ["git", "-c", "core.quotePath=true", "bundle", "create", "-", "--ignore-missing", "--stdin", name],
+        ["git", "bundle", "create", "-", "--ignore-missing", "--stdin", ASKED],
         sandbox.root,
         env=_SAFE,
-        stdin="".join(f"{line}\n" for line in lines).encode(),
+        stdin="".join(f"^{commit}\n" for commit in sorted(set(known))).encode(),
         timeout=SECONDS,
-        keep=64 * 1024,
     )
-    with _private(into) as file, anyio.CancelScope() as scope:
-        receiver = _Receiver(file, scope)
+    with anyio.CancelScope() as scope:
+        receiver = _Receiver(into, scope)
         result = await sandbox.run(order, receiver)
     if receiver.problem:
         raise CommitRefused(receiver.problem)
     if result.exit_code == 0:
-        return name
+        into.flush()
+        return True
     if b"empty bundle" in result.stderr.all:
-        return None
+        return False
     why = _last_line(result.stderr.all) or f"it ended with {result.exit_code}"
     raise CommitRefused(f"git in the sandbox made no bundle of its commits: {why}")
 
 
-async def _require_commit(sandbox: Sandbox, branch: str, name: str) -> None:
+async def _require_commit(sandbox: Sandbox) -> None:
     """Say in a sentence why there is nothing to bundle. What answers is the sandbox: it decides nothing."""
-    ask = ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
+    ask = ["git", "rev-parse", "--verify", "--quiet", f"{ASKED}^{{commit}}"]
     result = await sandbox.run(Command(ask, sandbox.root, env=_SAFE, timeout=60))
     match result.exit_code:
         case 0:
             return
         case code if code == _NO_PROGRAM:
             raise CommitRefused("the image has no git, so no commits were made in this sandbox")
-        case 1 if branch:
-            raise CommitRefused(f"there is no branch {escape(branch)} in the sandbox")
         case 1:
             raise CommitRefused("nothing has been committed in the sandbox yet")
         case _:
             why = _last_line(result.stderr.all)
-            raise CommitRefused(f"git finds no repository in the sandbox, so no commits were made there: {why}")
+            raise CommitRefused(f"git finds no repository in the sandbox, so no commits can leave it: {why}")
 
 
 class _Receiver:
@@ -114,7 +108,7 @@ class _Receiver:
         self._scope.cancel()
 
 
-def read_header(file: IO[bytes], asked: str, form: Format) -> Header:
+def read_header(file: IO[bytes], form: Format) -> Header:
     """What a bundle says of itself. Raises CommitRefused for anything but what we had asked for."""
     text = file.read(_LONGEST_TEXT)
     end = text.find(b"\n\n")
@@ -131,7 +125,7 @@ def read_header(file: IO[bytes], asked: str, form: Format) -> Header:
             needs.append(_object_id(line[1:].partition(b" ")[0], form))
         else:
             object_id, _, name = line.partition(b" ")
-            if name != asked.encode():
+            if name != ASKED.encode():
                 raise _forged("names something that was not asked for")
             tips.append(_object_id(object_id, form))
     if len(tips) != 1:
@@ -153,7 +147,3 @@ def _forged(what: str) -> CommitRefused:
 def _last_line(text: bytes) -> str:
     lines = [line for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
     return escape(lines[-1].removeprefix("fatal: "))[:_TOLD] if lines else ""
-
-
-def _private(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb")

@@ -79,6 +79,19 @@ NEUTRAL: Mapping[str, str] = {
 }
 """An environment in which git knows no user, no settings but the repository's, no network and nobody to ask."""
 
+_NOBODYS = (
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_ATTR_NOSYSTEM",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+)
+
+
+def as_person(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The same environment with the user's own settings in it; `variables` are those of theirs that git may see."""
+    return {**{name: value for name, value in NEUTRAL.items() if name not in _NOBODYS}, **variables}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -99,12 +112,13 @@ class Answer:
 class Git:
     """Git in one repository, which is named to it: nothing is searched for. Making the value starts nothing.
 
-    `variables` and `settings` are put over the safe ones. `is_limited` bounds the memory it may take.
+    `variables` are put over `environment`, `settings` over the safe ones. `is_limited` bounds the memory it may take.
     """
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=lambda: NEUTRAL)
     is_limited: bool = False
 
     def read(self, *argv: str, stdin: bytes | None = None) -> bytes:
@@ -153,7 +167,7 @@ class Git:
         process = subprocess.Popen(
             [program(), *words, *argv],
             cwd="/",
-            env={**NEUTRAL, "GIT_DIR": str(self.folder), **self.variables},
+            env={**self.environment, "GIT_DIR": str(self.folder), **self.variables},
             stdin=source,
             stdout=into or subprocess.PIPE,
             stderr=errors,

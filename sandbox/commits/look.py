@@ -39,8 +39,8 @@ class Commit:
 class Brought:
     """Commits that want to leave, oldest first, and what they do to files.
 
-    `changes` are sorted by path; there are several of one path where several commits touch it. `submodules` are the
-    paths among them at which commits name another repository's commit.
+    `changes` is what each commit does, in their order: several of one path where several commits touch it.
+    `submodules` are the paths at which commits name another repository's commit.
     """
 
     tip: str
@@ -49,9 +49,13 @@ class Brought:
     submodules: frozenset[bytes]
 
     @property
-    def paths(self) -> tuple[bytes, ...]:
-        """Every path that any of the commits touches."""
-        return tuple(sorted({change.path for change in self.changes}))
+    def net(self) -> tuple[Change, ...]:
+        """What becomes of each path in the end; both sides are the same where it was changed and changed back."""
+        found: dict[bytes, Change] = {}
+        for change in self.changes:
+            first = found.get(change.path, change)
+            found[change.path] = Change(change.path, first.before, change.after)
+        return tuple(found[path] for path in sorted(found))
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def look(quarantined: Quarantine, tip: str, known: Sequence[str], blobs: Blobs) 
     """
     objects = Objects(quarantined.git, blobs)
     commits = tuple(_commits(quarantined, objects, tip, known))
-    touches = sorted(set(_touches(quarantined, objects, commits)), key=lambda touch: (touch.path, touch.after))
+    touches = list(_touches(quarantined, objects, commits))
     _refuse_hostile(touches, objects)
     files = objects.keep([side for touch in touches for side in _contents(touch)])
     changes = tuple(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from sandbox.commits.bundle import LARGEST, read_header
 from sandbox.commits.hostgit import Git
@@ -41,15 +42,15 @@ class Quarantine:
         """Git in it, with bounded memory: what it reads is hostile."""
         return Git(self.folder, is_limited=True)
 
-    def receive(self, bundle: Path, asked: str) -> str:
+    def receive(self, bundle: IO[bytes]) -> str:
         """Take a bundle in, checked; the commit it was made for. Raises CommitRefused if it fails any check."""
-        with open(bundle, "rb") as file:
-            header = read_header(file, asked, self.repository.format)
-            self._require(header.needs)
-            os.lseek(file.fileno(), header.pack_at, os.SEEK_SET)
-            answer = self.git.ask(
-                "index-pack", "--stdin", "--fix-thin", "--strict", f"--max-input-size={LARGEST}", stdin=file
-            )
+        bundle.seek(0)
+        header = read_header(bundle, self.repository.format)
+        self._require(header.needs)
+        os.lseek(bundle.fileno(), header.pack_at, os.SEEK_SET)  # where git, which inherits the file, begins to read
+        answer = self.git.ask(
+            "index-pack", "--stdin", "--fix-thin", "--strict", f"--max-input-size={LARGEST}", stdin=bundle
+        )
         if answer.code != 0:
             raise CommitRefused(f"the sandbox's commits did not pass git's checks, and stay there: {answer.told}")
         if self.kind(header.tip) != "commit":

@@ -41,9 +41,18 @@ class Repository:
         """Whether its data lie elsewhere than in the checkout, so that a sandbox does not see them."""
         return self.common != self.checkout / ".git"
 
+    @property
+    def nothing(self) -> str:
+        """The name that no object has: "there was none"."""
+        return "0" * LENGTHS[self.format]
+
     def git(self) -> Git:
         """Git in it, on no work tree."""
         return Git(self.folder)
+
+    def on_tree(self) -> Git:
+        """Git in it, with its index and its work tree."""
+        return Git(self.folder, {"GIT_WORK_TREE": str(self.checkout)})
 
     def references(self) -> Mapping[str, str]:
         """Every reference, by name, with the object it names; `HEAD` among them unless nothing is committed there."""
