@@ -65,6 +65,7 @@ class Layer:
     known: dict[bytes, Trace] = field(default_factory=dict)
     young: set[bytes] = field(default_factory=set)
     """Files whose change time did not yet tell them from a write right after the last look."""
+    most: int = MOST_ENTRIES
 
     def recall(self, traces: Mapping[bytes, Trace]) -> None:
         """Begin with what an earlier process saw."""
@@ -118,7 +119,7 @@ class _Looking:
             return  # nothing of those ever leaves as a file
         path = level.below(entry.name)
         self._names += len(path)
-        if len(self._present) >= MOST_ENTRIES or self._names > MOST_NAMES:
+        if len(self._present) >= self._layer.most or self._names > MOST_NAMES:
             self._is_whole = False
             return
         match entry.kind:
