@@ -1,8 +1,9 @@
 """From what the sandbox wrote to a change set: every difference, with both contents kept, or the reason it stays."""
 
+import contextlib
 import os
 import stat
-from collections.abc import Container
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,22 +11,24 @@ from sandbox.changes import Change, ChangeSet, Directory, File, Gone, Link, Node
 from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.contents import Contents
+from sandbox.gate.collisions import Collisions
+from sandbox.gate.contents import Contents, Stays
 from sandbox.gate.folders import above, empty_folders
-from sandbox.gate.host import OWNER_EXECUTES, Unusable, lstat, opened, opened_checkout, same_content
+from sandbox.gate.host import Unusable, lstat, opened, opened_checkout
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.merge import merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
 from sandbox.gate.repositories import REASON, inside_bare
-from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, count_below
-from sandbox.gate.syscalls import DIRECTORY, FILE, open_beneath, type_word
+from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
+from sandbox.gate.syscalls import DIRECTORY, open_beneath, type_word
 from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, kind_of, levels
 
 SIZE_LIMIT = 256 * 1024 * 1024
 """Bytes of one file that is taken without being asked for by a higher limit."""
 
-_SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+NAMES_LIMIT = 512 * 1024 * 1024
+"""Bytes of all paths of one look together: a million of the usual ones take a tenth of it."""
 
 
 def collect(
@@ -70,6 +73,8 @@ class _Collector:
         self._upper = upper
         self._standings = standings
         self._contents = contents
+        self._collisions = Collisions(standings.root)
+        self._room = NAMES_LIMIT
         self._changes: list[Change] = []
         self._refused: list[Refused] = []
         self._new_folders: list[bytes] = []
@@ -77,29 +82,29 @@ class _Collector:
     def run(self) -> "_Collector":
         for level in levels(self._upper, self._unreadable):
             try:
-                host = self._beside(level.path)
-            except OSError as error:
-                reason = f"the checkout's folder cannot be opened: {error.strerror}"
-                self._refuse(level.path, reason, self._count(level.path))
-                continue
-            try:
-                self._level(level, host)
-            finally:
-                if host is not None:
-                    os.close(host)
+                with self._beside(level) as host:
+                    self._level(level, host)
+            except Stays as reason:
+                self._refuse(level.path, str(reason), self._count(level.path))
         self._keep_repositories_back()
         self._standings.remember()
         self._contents.remember()
         return self
 
-    def _beside(self, path: bytes) -> int | None:
+    @contextlib.contextmanager
+    def _beside(self, level: Level) -> Iterator[int | None]:
         """The checkout's folder of the same path, open; None if there is none, or something else in its place."""
         try:
-            return open_beneath(self._standings.root, path)
+            host = open_beneath(self._standings.root, level.path)
         except OSError as error:
-            if is_gone(error) or is_blocked(error):
-                return None
-            raise
+            if level.entries and not is_gone(error) and not is_blocked(error):
+                raise Stays(f"in the checkout, {cannot(error)}: it stays as it is") from error
+            yield None
+            return
+        try:
+            yield host
+        finally:
+            os.close(host)
 
     def _keep_repositories_back(self) -> None:
         """Refuse what would make or change a repository that has no `.git` folder."""
@@ -127,16 +132,30 @@ class _Collector:
         return [Change(path, None, Directory(), moved=self._standings.was_there(path)) for path in empty]
 
     def _level(self, level: Level, host: int | None) -> None:
+        self._make_room(level)
+        collisions = self._collisions.among(level, host)
         for entry in level.entries:
             path = level.below(entry.name)
+            if entry.name in collisions and not is_git(entry.name):
+                self._refuse(path, collisions[entry.name], self._count(path))
+                continue
             try:
                 self._entry(level, entry, host)
+            except Stays as reason:
+                self._refuse(path, str(reason), self._count(path) if entry.kind == "directory" else 1)
             except Unusable as problem:
                 self._refuse(path, f"in the checkout, {problem}: it stays as it is")
             except OSError as error:
-                self._refuse(path, f"cannot be read: {error.strerror}")
+                self._refuse(path, cannot(error))
         if level.opaque and host is not None:
-            self._hidden(level, host)
+            self._hidden(level, host, collisions)
+
+    def _make_room(self, level: Level) -> None:
+        """Keep the paths of a whole look in bounds: a million files under a thousand folders of long names."""
+        size = len(level.entries) * (len(level.path) + 1) + sum(len(entry.name) for entry in level.entries)
+        if size > self._room:
+            raise Stays(f"holds paths that bring those of all changes over the limit of {NAMES_LIMIT:,} bytes")
+        self._room -= size
 
     def _entry(self, level: Level, entry: Entry, host: int | None) -> None:
         path = level.below(entry.name)
@@ -144,20 +163,19 @@ class _Collector:
             self._git(path, entry, host)
             return
         if is_reserved(entry.name):
-            self._refuse(path, RESERVED, self._count(path))
-            return
+            raise Stays(RESERVED)
         match entry.kind:
             case "whiteout":
                 self._deleted(path, host)
             case "directory":
                 self._directory(level, entry, host)
             case "file":
-                self._file(level, entry, host)
+                self._file(path, level, host)
             case "link":
                 self._link(level, entry, host)
             case "special":
                 word = type_word(entry.facts.st_mode)
-                self._refuse(path, f"is a {word}: only files, folders and links leave the sandbox")
+                raise Stays(f"is a {word}: only files, folders and links leave the sandbox")
 
     def _git(self, path: bytes, entry: Entry, host: int | None) -> None:
         """One refusal for all of it; none for a folder that was only opened for writing, and holds nothing."""
@@ -171,7 +189,7 @@ class _Collector:
         with opened(self._upper, path) as descriptor:
             return not os.listdir(descriptor)
 
-    def _hidden(self, level: Level, host: int) -> None:
+    def _hidden(self, level: Level, host: int, collisions: Mapping[bytes, str]) -> None:
         """An opaque folder hides all of the checkout's: what stood there at the start and is not here was deleted."""
         present = {entry.name for entry in level.entries}
         for text in sorted(os.listdir(host)):
@@ -181,6 +199,8 @@ class _Collector:
                 continue
             if is_git(name):
                 self._refuse(path, GIT_STAYS, count_below(self._standings.root, path))
+            elif name in collisions:
+                self._refuse(path, collisions[name])
             elif self._standings.was_there(path):
                 try:
                     self._deleted(path, host)
@@ -210,52 +230,17 @@ class _Collector:
         facts = None if host is None else lstat(host, entry.name)
         standing = None if facts is None or kind_of(facts) != "link" else self._standings.at(host, path)
         if standing is not None and standing.moved:
-            self._refuse(path, "the checkout has a link here now: nothing is written through it", self._count(path))
-            return
+            raise Stays("the checkout has a link here now: nothing is written through it")
         if facts is None:
             self._new_folders.append(path)
         elif not stat.S_ISDIR(facts.st_mode):
             self._change(path, self._standings.at(host, path), Directory())
         level.descend.append(entry.name)
 
-    def _file(self, level: Level, entry: Entry, host: int | None) -> None:
-        path = level.below(entry.name)
-        descriptor = os.open(entry.name, FILE, dir_fd=level.descriptor)
-        try:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                self._refuse(path, "was replaced while it was being read")
-            elif not self._is_same_file(entry.name, descriptor, host):
-                self._changed_file(path, descriptor, facts, host)
-        finally:
-            os.close(descriptor)
-
-    def _is_same_file(self, name: bytes, descriptor: int, host: int | None) -> bool:
-        """Whether the checkout's file of this name equals it in content and in every bit that could travel."""
-        facts = None if host is None else lstat(host, name)
-        if host is None or facts is None or not stat.S_ISREG(facts.st_mode):
-            return False
-        if (facts.st_mode ^ os.fstat(descriptor).st_mode) & (_SPECIAL_BITS | OWNER_EXECUTES):
-            return False
-        try:
-            other = os.open(name, FILE, dir_fd=host)
-        except OSError as error:
-            raise Unusable(f"cannot be read: {error.strerror}") from error
-        try:
-            return same_content(descriptor, other)
-        finally:
-            os.close(other)
-
-    def _changed_file(self, path: bytes, descriptor: int, facts: os.stat_result, host: int | None) -> None:
-        if facts.st_mode & _SPECIAL_BITS:
-            self._refuse(path, f"has the mode {stat.S_IMODE(facts.st_mode):o}: setuid, setgid and sticky bits stay")
-            return
-        refusal = self._contents.refusal(facts)
-        content = None if refusal else self._contents.take(path, descriptor, facts)
-        if content is None:
-            self._refuse(path, refusal or "grew over the limit while it was being read")
-            return
-        self._replace(path, content, host)
+    def _file(self, path: bytes, level: Level, host: int | None) -> None:
+        content = self._contents.changed(path, directory=level.descriptor, host=host)
+        if content is not None:
+            self._replace(path, content, host)
 
     def _link(self, level: Level, entry: Entry, host: int | None) -> None:
         path = level.below(entry.name)
@@ -265,8 +250,7 @@ class _Collector:
             return
         problem = link_problem(path, target)
         if problem is not None:
-            self._refuse(path, f"{problem}: {escape(target)}")
-            return
+            raise Stays(f"{problem}: {escape(target)}")
         self._replace(path, Link(target), host)
 
     def _replace(self, path: bytes, after: File | Link, host: int | None) -> None:
@@ -276,8 +260,7 @@ class _Collector:
             self._changes += removal.below()
             self._refused += removal.refused
             if not removal.is_whole:
-                self._refuse(path, "would take the place of a folder in which something stays")
-                return
+                raise Stays("would take the place of a folder in which something stays")
         if standing is None or standing.node != after:
             self._change(path, standing, after)
 
@@ -297,7 +280,7 @@ class _Collector:
         self._refused.append(Refused(path, reason, count))
 
     def _unreadable(self, path: bytes, error: OSError) -> None:
-        self._refuse(path, f"cannot be read: {error.strerror}")
+        self._refuse(path, cannot(error))
 
     def _count(self, path: bytes) -> int:
         return count_below(self._upper, path)

@@ -22,6 +22,9 @@ OnUnreadable = Callable[[bytes, OSError], None]
 
 _OPAQUE = "user.overlay.opaque"
 
+LONGEST = 64 * 1024
+"""Bytes of a folder's path. The kernel takes 4,096 in one call; but a folder can be made in a folder without end."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -98,6 +101,8 @@ def levels(root: int, on_unreadable: OnUnreadable, *, start: bytes = b"") -> Ite
 
 
 def _open_level(root: int, path: bytes, hidden: bool) -> Level:
+    if len(path) > LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     descriptor = open_beneath(root, path)
     try:
         with os.scandir(descriptor) as entries:
