@@ -1,11 +1,14 @@
 """Timing things in turn: A B A B …, so that a machine whose speed drifts bends both alike; medians and their ratio."""
 
+import math
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 Step = Callable[[], Awaitable[object]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,29 @@ class Row:
     def ratio(self) -> float | None:
         """Ours divided by theirs: below 1 is faster."""
         return self.seconds / self.their_seconds if self.their_seconds else None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Seconds (or a ratio) at several sizes; `of` says sizes of what."""
+
+    what: str
+    at: Mapping[int, float]
+    of: str
+    is_ratio: bool = False
+
+    @property
+    def exponent(self) -> float:
+        """The power of the size that the cost follows, from the first size to the last: 0 is constant, 1 in step."""
+        sizes = sorted(self.at)
+        return math.log(self.at[sizes[-1]] / self.at[sizes[0]]) / math.log(sizes[-1] / sizes[0])
+
+
+def timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    """The seconds that one piece of work took, and what came of it."""
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
 
 
 async def in_turn(steps: Mapping[str, Step], *, rounds: int, warm: int = 1) -> Mapping[str, float]:
@@ -44,6 +70,29 @@ def table(rows: list[Row]) -> str:
         against = row.against if row.their_seconds is None else f"{row.against} ({shown(row.their_seconds)})"
         lines.append(f"{row.what:58}{shown(row.seconds):>12}  {ratio:>8}  {against:34}{row.reach}")
     return "\n".join(lines)
+
+
+def growth_table(growths: list[Growth]) -> str:
+    """A block for every kind of size, with how each cost grows from size to size, and over all."""
+    blocks = []
+    for of in dict.fromkeys(growth.of for growth in growths):
+        rows = [growth for growth in growths if growth.of == of]
+        sizes = sorted(rows[0].at)
+        lines = [f"{of:46}" + "".join(f"{size:>20,}" for size in sizes) + f"{'grows as':>14}"]
+        lines.append("-" * len(lines[0]))
+        for row in rows:
+            cells = [_cell(row, size, sizes[place - 1] if place else None) for place, size in enumerate(sizes)]
+            power = "" if row.is_ratio else f"n^{row.exponent:.2f}"
+            lines.append(f"{row.what:46}" + "".join(f"{cell:>20}" for cell in cells) + f"{power:>14}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _cell(row: Growth, size: int, before: int | None) -> str:
+    if row.is_ratio:
+        return f"{row.at[size]:.2f} ×"
+    factor = "" if before is None else f" ({row.at[size] / row.at[before]:.1f} ×)"
+    return shown(row.at[size]) + factor
 
 
 def shown(seconds: float) -> str:
