@@ -108,13 +108,14 @@ def _open_level(root: int, path: bytes, hidden: bool) -> Level:
         with os.scandir(descriptor) as entries:
             found = [Entry(os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries]
         found.sort(key=lambda entry: entry.name)
-        return Level(path, descriptor, hidden or _is_opaque(descriptor), found)
+        return Level(path, descriptor, hidden or is_opaque(descriptor), found)
     except BaseException:
         os.close(descriptor)
         raise
 
 
-def _is_opaque(descriptor: int) -> bool:
+def is_opaque(descriptor: int) -> bool:
+    """Whether an open folder of the upper layer hides the checkout's folder of the same path."""
     with contextlib.suppress(OSError):
         return os.getxattr(descriptor, _OPAQUE) == b"y"
     return False
