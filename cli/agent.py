@@ -11,6 +11,7 @@ from cli import exits, place
 from cli.options import Mode
 from cli.order import Order
 from cli.place import Place
+from cli.rules import policy_of
 from cli.screen.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Setup:
 
 
 def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Terminal) -> Setup:
-    """Find the checkout, the engine, the image and the session. Raises the errors of each."""
+    """Find the checkout, the engine, the image, the session and its rules. Raises the errors of each."""
     from images.image import Image
     from sandbox import opening
 
@@ -64,6 +65,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
         model=model.full_name,
         title=title,
     )
+    policy_of(session, order.settings)
     return Setup(here, order, folder, engine, session, model, script)
 
 

@@ -1,39 +1,36 @@
 """`paddock apply` and `paddock discard`: take what waits, or drop it."""
 
-from typing import TYPE_CHECKING
-
 from cli import options
 from cli.target import case_of, end, find
 
-if TYPE_CHECKING:
-    from cli.case import Case
 
-
-def apply(target: options.SessionAndPaths = None, directory: options.Directory = None, yes: options.Yes = False) -> int:
+def apply(
+    target: options.SessionAndPaths = None,
+    directory: options.Directory = None,
+    yes: options.Yes = False,
+    deletions: options.Deletions = None,
+    settings: options.Settings = "",
+) -> int:
     """Apply the pending changes to the checkout: all of them, or those at PATH. All or nothing.
 
-    Ignored paths are left out unless they are named.
+    Ignored paths are left out unless they are named; so is, with --yes, what needs a yes of its own.
     """
-    from cli import exits, gate, place
-    from cli.ask import Person, has_person
+    from cli import gate, place
+    from cli.approving import Wish, approve
+    from cli.ask import has_person
     from cli.case import chosen
     from cli.screen.changes import show_list
-    from cli.screen.review import count
 
     wanted = find(target, directory)
     out = place.stdout()
     with wanted.session.hold():
-        case = case_of(wanted)
+        case = case_of(wanted, settings)
         changes = chosen(case, wanted.paths)
         if not changes:
             return end(gate.Settled(gate.pending(case)))
         show_list(case, out, changes)
-        if not yes:
-            if not has_person():
-                raise exits.ApprovalNeeded(f"applying {count(changes)} has to be approved: add --yes")
-            if not Person(out).confirm(f"apply {count(changes)} to {_shown(case)}?"):
-                return end(gate.Settled(gate.pending(case)))
-        return end(gate.carry_out(case, changes, out))
+        wish = Wish(yes, wanted.paths, gate.Consent(has_person(), deletions))
+        return end(approve(case, changes, wish, out))
 
 
 def discard(
@@ -65,9 +62,3 @@ def discard(
             drop.discard_all(wanted.session)
         out.line(f"discarded {what}")
         return end(gate.Settled(gate.pending(freeze(wanted.session))))
-
-
-def _shown(case: "Case") -> str:
-    from cli.screen import safe
-
-    return safe.line(str(case.checkout))

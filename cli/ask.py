@@ -52,6 +52,11 @@ class Person:
         """Yes or no; the empty answer is no."""
         return self.choose(question, {"y": "yes", "n": "no"}, "n") == "y"
 
+    def confirm_number(self, question: str, number: int) -> bool:
+        """Whether exactly this number is typed: a habit types `y`, and nobody types 1,204 by habit."""
+        typed = self.read(f"{question} Type the number to confirm it: ")
+        return typed.replace(",", "") == str(number)
+
     def read(self, prompt: str) -> str:
         """One line, typed after the prompt appeared, stripped."""
         terminal = self._terminal

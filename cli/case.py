@@ -1,40 +1,94 @@
 """One session's change set, frozen, with all that is needed to judge it and to apply what was approved."""
 
+import functools
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import exits
+from cli.screen import safe
 from sandbox.changes import Change, ChangeSet
 from sandbox.sessions import Session
 
 if TYPE_CHECKING:
+    from runtime.permissions import Verdict
+    from runtime.permissions.policy import Policy
     from sandbox.gate.apply import Applied, Conflicts
+    from sandbox.gate.effects import Host, MassDeletion
 
 
 @dataclass(frozen=True)
 class Case:
-    """What lies at the gate. Nothing here is read from the workspace again."""
+    """What lies at the gate. Nothing here is read from the workspace again. `settings`: what `--settings` was given."""
 
     session: Session
     checkout: Path
     changes: ChangeSet
+    settings: str = ""
+    _verdicts: "dict[Change, Verdict]" = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def short(self) -> str:
         """The session's id as people type it."""
         return self.session.id[:8]
 
+    @functools.cached_property
+    def policy(self) -> "Policy":
+        """The rules that judge this change set. Raises SettingsError."""
+        from cli.rules import policy_of
 
-def freeze(session: Session) -> Case:
+        return policy_of(self.session, self.settings)
+
+    @functools.cached_property
+    def host(self) -> "Host":
+        """What of the host an effect depends on."""
+        from cli import environment
+        from cli.rules import Commands, Tracked
+        from sandbox.gate.effects import Host
+
+        has_git = (self.checkout / ".git").exists()
+        return Host(Commands(environment.read().commands), Tracked(self.checkout) if has_git else None)
+
+    def verdict(self, change: Change) -> "Verdict":
+        """What the rules and the effects say about a change, this one or one made of it. Raises SettingsError."""
+        from sandbox.gate.blobs import Blobs
+
+        if change not in self._verdicts:
+            blobs = Blobs(self.session.blobs)
+            self._verdicts[change] = self.policy.judge(
+                change, lambda file, limit: blobs.read(file.digest, limit), self.host
+            )
+        return self._verdicts[change]
+
+    def warnings(self, change: Change) -> tuple[str, ...]:
+        """What deserves a second look about a change, in a few words: what a rule says, its effects, its remarks."""
+        from sandbox.gate.effects import warnings
+
+        verdict = self.verdict(change)
+        by_rule = (verdict.short,) if verdict.rule is not None and verdict.decision != "allow" else ()
+        return (*by_rule, *warnings(change, verdict.effects))
+
+    def mass_deletion(self, changes: Sequence[Change]) -> "MassDeletion | None":
+        """Whether these changes together delete so much that the number has to be confirmed."""
+        from cli.rules import Tracked
+        from sandbox.gate.effects import FEW, deletions, mass_deletion
+        from sandbox.gate.freeze import manifest_of
+
+        if deletions(changes) <= FEW:
+            return None
+        tree = len(Tracked(self.checkout).paths) or len(manifest_of(self.session))
+        return mass_deletion(changes, tree)
+
+
+def freeze(session: Session, settings: str = "") -> Case:
     """The changes of a session that is not running. Raises StateError, OutOfSpace."""
     from sandbox.gate.freeze import frozen
 
     checkout = Path(session.meta().checkout)
     has_begun = (session.path / "manifest").exists()  # nothing inside can have run before there was one
-    return Case(session, checkout, frozen(session) if has_begun else ChangeSet())
+    return Case(session, checkout, frozen(session) if has_begun else ChangeSet(), settings)
 
 
 def chosen(case: Case, paths: Sequence[str]) -> tuple[Change, ...]:
@@ -66,13 +120,29 @@ def relative(path: str, checkout: Path) -> str:
     return absolute[len(str(checkout)) + 1 :] if absolute.startswith(f"{checkout}/") else path
 
 
+def reasons(case: Case, changes: Iterable[Change]) -> tuple[tuple[str, int], ...]:
+    """Why changes wait that no blanket allow covers: each reason with the number of files, the most frequent first."""
+    found: dict[str, int] = {}
+    for change in changes:
+        short = case.verdict(change).short
+        if short:
+            found[short] = found.get(short, 0) + 1
+    return tuple(sorted(found.items(), key=lambda one: (-one[1], one[0])))
+
+
 def apply(case: Case, changes: Sequence[Change], by: str) -> "Applied | Conflicts":
-    """Write approved changes to the checkout: all of them, or none and the reasons. Records the approval first."""
+    """Write approved changes to the checkout: all of them, or none and the reasons. Records the approval first.
+
+    Raises Misuse if a rule denies one of them: nobody can approve that.
+    """
     from sandbox.gate import apply as gate
     from sandbox.gate.blobs import Blobs
     from sandbox.gate.decisions import approval
     from sandbox.gate.freeze import manifest_of
 
+    denied = [change for change in changes if case.verdict(change).decision == "deny"]
+    if denied:
+        raise exits.Misuse(f"{safe.path(denied[0].path)} is {case.verdict(denied[0]).reason}: nothing was written")
     return gate.apply(
         approval(case.changes, changes, by),
         checkout=case.checkout,

@@ -23,6 +23,7 @@ def chat(
     resume: options.Resume = "",
     verbose: options.Verbose = False,
     script: options.Script = None,
+    settings: options.Settings = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; goes first.")] = False,
     show_version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
 ) -> int | None:
@@ -54,6 +55,7 @@ def chat(
         newest=continue_,
         verbose=verbose,
         script=script,
+        settings=settings,
     )
     return converse(order.checked())
 
@@ -82,7 +84,7 @@ def converse(order: "Order") -> int:
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
     output.close()
-    case = freeze(setup.session)
+    case = freeze(setup.session, order.settings)
     show_list(case, output.answer)
     output.end(gate.pending(case))
     return code

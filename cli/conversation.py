@@ -145,7 +145,7 @@ class Conversation:
 
     async def _case(self, sandbox: "Sandbox") -> Case:
         changes = await sandbox.freeze()
-        return Case(self._setup.session, self._setup.checkout, changes)
+        return Case(self._setup.session, self._setup.checkout, changes, self._setup.order.settings)
 
     def _settle(self, settled: gate.Settled) -> None:
         self._truth = settled.truth
@@ -190,14 +190,13 @@ def _review(case: Case, output: Output) -> gate.Settled:
 
 
 def _apply(case: Case, output: Output) -> gate.Settled:
-    from cli.ask import Person
-    from cli.screen.review import count
+    from cli.approving import Wish, approve
 
     waiting = case.changes.pending
     show_list(case, output.answer)
-    if not waiting or not Person(output.answer).confirm(f"apply {count(waiting)}?"):
+    if not waiting:
         return gate.Settled(gate.pending(case))
-    return gate.carry_out(case, waiting, output.answer)
+    return approve(case, waiting, Wish(yes=False, paths=(), consent=gate.Consent(can_ask=True)), output.answer)
 
 
 def _confirm_discard(output: Output) -> bool:

@@ -102,10 +102,10 @@ def _work(order: "Order", project: Path, output: "Output") -> tuple["Settled", b
     _heading(output, 3, "The gate: what it changed, and your say")
     same = "byte for byte what it was" if is_proven else "NOT what it was"
     output.answer.line(f"  your copy on the host is {same}")
-    policy = gate.Policy("ask" if has_person() else "auto", is_explicit=True, can_ask=has_person())
+    terms = gate.Terms("ask" if has_person() else "auto", is_explicit=True, can_ask=has_person())
     if finished.outcome != "success":
-        policy = replace(policy, dial="never")
-    return gate.settle(setup.session, policy, output.answer), is_proven
+        terms = replace(terms, dial="never")
+    return gate.settle(setup.session, terms, output.answer), is_proven
 
 
 def _tell(settled: "Settled", project: Path, output: "Output", *, is_proven: bool) -> int:

@@ -13,14 +13,17 @@ Provider = Literal["anthropic", "bedrock", "vertex"]
 class Environment:
     """What the environment says.
 
-    `state` is where sessions live, `cache` what may be deleted at any time; `model` is empty where none is named.
+    `state` is where sessions live, `config` where our own settings are, `cache` what may be deleted at any time.
+    `commands` are the folders of PATH. `model` is empty where none is named.
     `has_key`: a key, a token, or a cloud provider with its own chain of credentials. `color` None leaves it to the
     terminal. `yes` answers the questions of set-up, never one about changes.
     """
 
     home: Path
     state: Path
+    config: Path
     cache: Path
+    commands: tuple[str, ...]
     model: str
     provider: Provider
     has_key: bool
@@ -37,6 +40,8 @@ def read(variables: Mapping[str, str] | None = None) -> Environment:
     return Environment(
         home=home,
         state=_folder(said, "XDG_STATE_HOME", home / ".local" / "state"),
+        config=_folder(said, "XDG_CONFIG_HOME", home / ".config"),
+        commands=tuple(folder for folder in said.get("PATH", "").split(os.pathsep) if folder.startswith("/")),
         cache=_folder(said, "XDG_CACHE_HOME", home / ".cache"),
         model=said.get("PADDOCK_MODEL") or said.get("ANTHROPIC_MODEL") or "",
         provider=provider,

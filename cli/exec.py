@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,6 +29,8 @@ def execute(
         float | None,
         typer.Option("--timeout", min=0.001, metavar="S", help="End it after S seconds.", show_default=False),
     ] = None,
+    deletions: options.Deletions = None,
+    settings: options.Settings = "",
 ) -> int:
     """Run a command in a container on a copy of the checkout, then ask what to keep.
 
@@ -37,6 +40,7 @@ def execute(
     from cli import exits, gate, place
     from cli.ask import has_person
     from cli.case import freeze
+    from cli.rules import policy_of
     from cli.signals import run_async
     from cli.truth import sentence
     from sandbox.base import Command
@@ -44,6 +48,7 @@ def execute(
     here = place.place()
     said = place.stderr()
     engine, session = open_session("exec", " ".join(command), here, directory, image, said)
+    policy_of(session, settings)
     order = Command(
         command,
         cwd=PurePosixPath(session.meta().checkout),
@@ -51,14 +56,16 @@ def execute(
         timeout=timeout,
         keep=1024,
     )
-    policy = gate.Policy(apply or "ask", is_explicit=apply is not None, can_ask=has_person())
+    terms = gate.Terms(
+        apply or "ask", is_explicit=apply is not None, can_ask=has_person(), deletions=deletions, settings=settings
+    )
     try:
         code = run_async(functools.partial(_drive, session, engine, order))
-        kept = policy if code == 0 else gate.Policy("never", is_explicit=False, can_ask=False)
+        kept = terms if code == 0 else replace(terms, dial="never")
         settled = gate.settle(session, kept, said)
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
-        settled = gate.Settled(gate.pending(freeze(session)))
+        settled = gate.Settled(gate.pending(freeze(session, settings)))
     said.line(said.style(sentence(settled.truth), "bold"))
     return code or settled.code
 

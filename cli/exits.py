@@ -41,6 +41,7 @@ def code_of(error: Exception) -> int | None:
     """The exit code of an error whose text is meant for people; None for one that is a bug of ours."""
     from images.errors import ImageError
     from runtime.errors import ModelError
+    from runtime.permissions.settings import SettingsError
     from runtime.script import ScriptError
     from sandbox.errors import CheckoutRefused, EngineUnavailable, SandboxError, SessionNotFound
 
@@ -51,7 +52,7 @@ def code_of(error: Exception) -> int | None:
             return NO_ENGINE
         case ImageError():
             return NO_IMAGE
-        case CheckoutRefused() | SessionNotFound() | ScriptError():
+        case CheckoutRefused() | SessionNotFound() | ScriptError() | SettingsError():
             return USAGE
         case SandboxError() | ModelError():
             return FAILED

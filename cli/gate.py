@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli import exits
-from cli.case import Case, apply, freeze
+from cli.ask import has_person
+from cli.case import Case, apply, freeze, reasons
 from cli.options import Dial
 from cli.screen.terminal import Terminal
 from cli.truth import Applied, Pending, Truth, Unchanged
@@ -14,9 +15,6 @@ from sandbox.changes import Change
 
 if TYPE_CHECKING:
     from sandbox.sessions import Session
-
-MANY_DELETIONS = 50
-"""So many deleted files are never applied unseen: an emptied workspace looks like an ordinary change set."""
 
 
 @dataclass(frozen=True)
@@ -28,73 +26,147 @@ class Settled:
 
 
 @dataclass(frozen=True)
-class Policy:
-    """Who decides. `is_explicit`: the user asked for this dial, so that nobody to ask is an error."""
+class Consent:
+    """Who can be asked, and what was said beforehand: `deletions` is the number that `--deletions` stated."""
+
+    can_ask: bool
+    deletions: int | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Who decides. `is_explicit`: the user asked for this dial, so that nobody to ask is an error.
+
+    `deletions` and `settings` are what the options of these names were given.
+    """
 
     dial: Dial
     is_explicit: bool
     can_ask: bool
+    deletions: int | None = None
+    settings: str = ""
+
+    @property
+    def consent(self) -> Consent:
+        """What is needed for a mass deletion."""
+        return Consent(self.can_ask, self.deletions)
 
 
-def settle(session: "Session", policy: Policy, terminal: Terminal) -> Settled:
-    """Show what a finished run changed and do with it what the policy says."""
+def settle(session: "Session", terms: Terms, terminal: Terminal) -> Settled:
+    """Show what a finished run changed and do with it what the terms and the rules say."""
     from cli.screen.changes import show_list
+    from cli.screen.judged import show_notices
 
-    case = freeze(session)
+    case = freeze(session, terms.settings)
     if case.changes.changes or case.changes.refused:
         terminal.line()
         show_list(case, terminal)
     if not case.changes.pending:
         return Settled(Unchanged())
-    match policy.dial:
+    show_notices(case.policy, terminal)
+    match terms.dial:
         case "never":
             return Settled(pending(case))
         case "auto":
-            return apply_all(case, terminal)
-        case "ask" if policy.can_ask:
-            return review(case, case.changes.pending, terminal)
+            return apply_all(case, terminal, terms.consent)
+        case "ask" if terms.can_ask:
+            return review(case, case.changes.pending, terminal, terms.consent)
         case "ask":
-            return Settled(pending(case), exits.NOBODY_TO_ASK if policy.is_explicit else exits.DONE)
+            return Settled(pending(case), exits.NOBODY_TO_ASK if terms.is_explicit else exits.DONE)
 
 
-def review(case: Case, changes: Sequence[Change], terminal: Terminal) -> Settled:
+def review(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent | None = None) -> Settled:
     """Ask a person, change by change, and apply what was approved."""
     from cli.screen.review import Review
 
     approved = Review(case, terminal).ask(changes)
     if not approved:
         return Settled(pending(case))
-    return carry_out(case, approved, terminal)
+    return carry_out(case, approved, terminal, consent)
 
 
-def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal) -> Settled:
-    """Apply what was approved; a conflict writes nothing and is shown."""
+def apply_all(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
+    """A blanket allow: apply what no rule holds back and no effect, and say what is left for a person."""
+    return _apply_covered(
+        case, [one for one in case.changes.pending if case.verdict(one).is_ordinary], terminal, consent
+    )
+
+
+def apply_allowed(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
+    """Apply what a rule allows and nothing else, and say what is left for a person."""
+    allowed = [one for one in case.changes.pending if case.verdict(one).decision == "allow"]
+    return _apply_covered(case, allowed, terminal, consent)
+
+
+def _apply_covered(case: Case, covered: Sequence[Change], terminal: Terminal, consent: Consent | None) -> Settled:
+    from cli.screen.judged import show_left
+    from sandbox.gate.held import held_with
+
+    paths = {change.path for change in covered}
+    held = {change.path for change in case.changes.changes if change.path not in paths}
+    waiting = held_with(case.changes.changes, held)
+    show_left(case, [change for change in case.changes.pending if change.path in held], terminal)
+    ready = [change for change in covered if change.path not in waiting]
+    return carry_out(case, ready, terminal, consent) if ready else Settled(pending(case))
+
+
+def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consent: Consent | None = None) -> Settled:
+    """Apply what was approved, but for what a rule denies; a conflict writes nothing and is shown.
+
+    Deleting very much has to be confirmed by its number, whoever approved it.
+    """
     from cli.screen.changes import show_applied, show_conflicts
     from sandbox.gate.apply import Applied as Done
 
-    result = apply(case, approved, getpass.getuser())
+    ready = without_denied(case, approved, terminal)
+    if not ready:
+        return Settled(pending(case))
+    consent = consent or Consent(has_person())
+    if not _is_sure(case, ready, terminal, consent):
+        is_answer = consent.can_ask and consent.deletions is None
+        return Settled(pending(case), exits.DONE if is_answer else exits.NOBODY_TO_ASK)
+    result = apply(case, ready, getpass.getuser())
     if not isinstance(result, Done):
         show_conflicts(case, result, terminal)
         return Settled(Pending(len(case.changes.pending), case.session.id, len(result.conflicts)), exits.CONFLICT)
     show_applied(result, terminal)
     done = set(result.paths)
-    left = sum(change.path not in done for change in case.changes.pending)
-    return Settled(Applied(len(done), case.session.id, left), exits.CONFLICT if result.kept else exits.DONE)
+    left = [change for change in case.changes.pending if change.path not in done]
+    truth = Applied(len(done), case.session.id, len(left), reasons(case, left))
+    return Settled(truth, exits.CONFLICT if result.kept else exits.DONE)
+
+
+def without_denied(case: Case, changes: Sequence[Change], terminal: Terminal) -> list[Change]:
+    """The changes that somebody may approve; those that a rule denies are shown with the rule."""
+    from cli.screen.judged import show_denied
+    from sandbox.gate.held import held_with
+
+    denied = {change.path for change in changes if case.verdict(change).decision == "deny"}
+    if not denied:
+        return list(changes)
+    show_denied(case, [change for change in changes if change.path in denied], terminal)
+    gone = denied | held_with(changes, denied)
+    return [change for change in changes if change.path not in gone]
 
 
 def pending(case: Case) -> Truth:
     """What is true while nothing has been applied."""
-    waiting = len(case.changes.pending)
-    return Pending(waiting, case.session.id) if waiting else Unchanged()
+    waiting = case.changes.pending
+    return Pending(len(waiting), case.session.id, reasons=reasons(case, waiting)) if waiting else Unchanged()
 
 
-def apply_all(case: Case, terminal: Terminal) -> Settled:
-    """Apply everything pending without asking, unless it deletes so much that somebody should look."""
-    deleted = sum(change.after is None for change in case.changes.pending)
-    if deleted > MANY_DELETIONS:
-        terminal.line(
-            f"not applied by itself, because it deletes {deleted:,} files: "
-            f"`paddock review {case.short}`, or `paddock apply {case.short} --yes`"
-        )
-        return Settled(pending(case), exits.NOBODY_TO_ASK)
-    return carry_out(case, case.changes.pending, terminal)
+def _is_sure(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent) -> bool:
+    """Whether these deletions are meant: few, or their number was stated, or somebody types it now."""
+    from cli.ask import Person
+
+    mass = case.mass_deletion(changes)
+    if mass is None or consent.deletions == mass.files:
+        return True
+    terminal.line(terminal.style(f"this {mass.reason}", "red"))
+    if consent.deletions is not None:
+        terminal.line(f"nothing was applied: --deletions {consent.deletions} is not the number of files it deletes")
+        return False
+    if not consent.can_ask:
+        terminal.line(f"not applied by itself: `paddock review {case.short}`, or state it: --deletions {mass.files}")
+        return False
+    return Person(terminal).confirm_number(f"{mass.files:,} files will be deleted.", mass.files)

@@ -22,7 +22,23 @@ Apply = Annotated[
     typer.Option(
         "--apply",
         metavar="ask|auto|never",
-        help="What to do with the changes: ask (on a terminal), apply all, or leave them pending.",
+        help="What to do with the changes: ask (on a terminal), apply what needs no look of its own, or leave them.",
+        show_default=False,
+    ),
+]
+Settings = Annotated[
+    str,
+    typer.Option(
+        "--settings", metavar="FILE|JSON", help="More permission rules, above the user's own.", show_default=False
+    ),
+]
+Deletions = Annotated[
+    int | None,
+    typer.Option(
+        "--deletions",
+        min=0,
+        metavar="N",
+        help="Let a mass deletion pass without being asked, if it deletes exactly N files.",
         show_default=False,
     ),
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli import exits
 from cli.ask import has_person
-from cli.gate import Policy
+from cli.gate import Terms
 from cli.options import Dial, Format, Mode
 
 LONGEST_PROMPT = 10 * 1024 * 1024  # bytes
@@ -30,6 +30,8 @@ class Order:
     partial: bool = False
     verbose: bool = False
     script: Path | None = None
+    deletions: int | None = None
+    settings: str = ""
 
     def checked(self) -> "Order":
         """The same, if it makes sense. Raises Misuse."""
@@ -42,12 +44,14 @@ class Order:
         return self
 
     @property
-    def policy(self) -> Policy:
+    def terms(self) -> Terms:
         """Who decides on the changes at the end."""
-        return Policy(
+        return Terms(
             self.apply or DIALS[self.mode],
             is_explicit=self.apply is not None,
             can_ask=self.output == "text" and has_person(),
+            deletions=self.deletions,
+            settings=self.settings,
         )
 
 

@@ -33,6 +33,8 @@ def run(
     include_partial_messages: options.PartialMessages = False,
     verbose: options.Verbose = False,
     script: options.Script = None,
+    deletions: options.Deletions = None,
+    settings: options.Settings = "",
 ) -> int:
     """Do one task in a container on a copy of the checkout, then ask what to keep.
 
@@ -54,6 +56,8 @@ def run(
         partial=include_partial_messages,
         verbose=verbose,
         script=script,
+        deletions=deletions,
+        settings=settings,
     )
     return carry_out(order.checked(), read_prompt(prompt))
 
@@ -78,7 +82,7 @@ def carry_out(order: "Order", prompt: str) -> int:
         code = CODES[finished.outcome] or settled.code
     except (KeyboardInterrupt, exits.Terminated) as ending:
         output.close()
-        settled = gate.Settled(gate.pending(freeze(setup.session)))
+        settled = gate.Settled(gate.pending(freeze(setup.session, order.settings)))
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
     output.end(settled.truth)
     return code
@@ -111,12 +115,12 @@ def _settle(setup: "Setup", finished: "Finished", output: "Output") -> "Settled"
     from cli import gate
 
     output.close()
-    policy = setup.order.policy
+    terms = setup.order.terms
     match finished.outcome:
         case "success":
             pass
-        case "max-turns" | "max-budget" if policy.dial == "ask" and policy.can_ask:
+        case "max-turns" | "max-budget" if terms.dial == "ask" and terms.can_ask:
             pass
         case _:
-            policy = replace(policy, dial="never")
-    return gate.settle(setup.session, policy, output.progress)
+            terms = replace(terms, dial="never")
+    return gate.settle(setup.session, terms, output.progress)

@@ -17,6 +17,7 @@ def shell(
     directory: options.Directory = None,
     apply: options.Apply = None,
     image: options.ImageName = "base",
+    settings: options.Settings = "",
 ) -> int:
     """Open a shell in a container on a copy of the checkout, then ask what to keep.
 
@@ -26,6 +27,7 @@ def shell(
     from cli.ask import has_person
     from cli.case import freeze
     from cli.exec import open_session
+    from cli.rules import policy_of
     from cli.signals import run_async
     from cli.truth import sentence
 
@@ -35,14 +37,15 @@ def shell(
     out = place.stdout()
     engine, session = open_session("shell", "shell", here, directory, image, out)
     out.line(out.style(f"session {session.id[:8]} · a copy: nothing reaches the checkout before you say so", "dim"))
-    policy = gate.Policy(apply or "ask", is_explicit=apply is not None, can_ask=True)
+    policy_of(session, settings)
+    terms = gate.Terms(apply or "ask", is_explicit=apply is not None, can_ask=True, settings=settings)
     try:
         run_async(functools.partial(_drive, session, engine))
-        settled = gate.settle(session, policy, out)
+        settled = gate.settle(session, terms, out)
         code = exits.DONE
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
-        settled = gate.Settled(gate.pending(freeze(session)))
+        settled = gate.Settled(gate.pending(freeze(session, settings)))
     out.line(out.style(sentence(settled.truth), "bold"))
     return code or settled.code
 

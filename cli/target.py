@@ -46,11 +46,11 @@ def find(target: list[str] | None, directory: options.Directory) -> Target:
     return Target(newest, tuple(target or ()))
 
 
-def case_of(target: Target) -> "Case":
+def case_of(target: Target, settings: str = "") -> "Case":
     """What lies at the gate of a target's session."""
     from cli.case import freeze
 
-    return freeze(target.session)
+    return freeze(target.session, settings)
 
 
 def identity(case: "Case") -> dict[str, object]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+Reasons = tuple[tuple[str, int], ...]
+"""Why changes wait, each reason with how many."""
+
 
 @dataclass(frozen=True)
 class Unchanged:
@@ -12,20 +15,25 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Pending:
-    """Changes wait in a session; the host is as it was. `conflicts`: they could not be applied as things stand."""
+    """Changes wait in a session; the host is as it was. `conflicts`: they could not be applied as things stand.
+
+    `reasons` count those that wait for a reason of their own.
+    """
 
     files: int
     session: str
     conflicts: int = 0
+    reasons: Reasons = ()
 
 
 @dataclass(frozen=True)
 class Applied:
-    """Changes were written to the host; `left` of them still wait."""
+    """Changes were written to the host; `left` of them still wait, some of those for `reasons` of their own."""
 
     files: int
     session: str
     left: int = 0
+    reasons: Reasons = ()
 
 
 @dataclass(frozen=True)
@@ -45,10 +53,10 @@ def sentence(truth: Truth) -> str:
     match truth:
         case Unchanged():
             return "host unchanged"
-        case Pending(files, session):
-            return f"{_files(files)} pending: paddock review {session[:8]}"
-        case Applied(files, session, left):
-            rest = f" · {_files(left)} pending: paddock review {session[:8]}" if left else ""
+        case Pending(files, session, _, reasons):
+            return f"{_files(files)} pending{_because(reasons)}: paddock review {session[:8]}"
+        case Applied(files, session, left, reasons):
+            rest = f" · {_files(left)} pending{_because(reasons)}: paddock review {session[:8]}" if left else ""
             return f"applied {_files(files)}{rest}"
         case TakenBack(files, session, left):
             rest = f" · {_files(left)} pending: paddock review {session[:8]}" if left else ""
@@ -59,13 +67,15 @@ def sentence(truth: Truth) -> str:
 
 def as_json(truth: Truth) -> Mapping[str, object]:
     """The same for programs: how many files were applied, how many wait, and the sentence."""
+    counts: dict[str, object]
     match truth:
         case Unchanged():
             counts = {"state": "unchanged", "applied": 0, "pending": 0}
-        case Pending(files, _, conflicts):
+        case Pending(files, _, conflicts, reasons):
             counts = {"state": "pending", "applied": 0, "pending": files, "conflicts": conflicts}
-        case Applied(files, _, left):
-            counts = {"state": "applied", "applied": files, "pending": left}
+            counts |= {"pending_because": dict(reasons)}
+        case Applied(files, _, left, reasons):
+            counts = {"state": "applied", "applied": files, "pending": left, "pending_because": dict(reasons)}
         case TakenBack(files, _, left):
             counts = {"state": "taken back", "applied": 0, "taken_back": files, "pending": left}
         case _:
@@ -75,3 +85,7 @@ def as_json(truth: Truth) -> Mapping[str, object]:
 
 def _files(number: int) -> str:
     return f"{number:,} file{'' if number == 1 else 's'}"
+
+
+def _because(reasons: Reasons) -> str:
+    return f" ({', '.join(f'{number:,} {reason}' for reason, number in reasons)})" if reasons else ""

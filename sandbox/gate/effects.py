@@ -87,7 +87,7 @@ def effects(change: Change, read: Read | None = None, host: Host = NOWHERE) -> t
     if secret:
         found.append(Marked(Effect.SECRETS, secret))
     if _is_lost(change, host):
-        found.append(Marked(Effect.NOT_IN_GIT, "git does not have this file, so git cannot bring it back"))
+        found.append(Marked(Effect.NOT_IN_GIT, "git's index does not name this file, so git cannot bring it back"))
     return _one_each(found) if found else ()
 
 

@@ -1,0 +1,95 @@
+"""`paddock apply`: who has to say yes to what. Ordinary changes go together, one with an effect by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli import exits, gate
+from cli.ask import Person
+from cli.case import Case, relative
+from cli.screen import safe
+from cli.screen.terminal import Terminal
+from sandbox.changes import Change
+
+if TYPE_CHECKING:
+    from cli.gate import Consent, Settled
+
+YES = {"y": "yes", "n": "no", "q": "quit"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command asked for: with `yes` not to be asked; `paths` are those that were named."""
+
+    yes: bool
+    paths: Sequence[str]
+    consent: "Consent"
+
+    def is_named(self, case: Case) -> bool:
+        """Whether paths were named. The checkout itself is none: who names it means whatever there is."""
+        return bool(self.paths) and all(relative(path, case.checkout).strip("/.") for path in self.paths)
+
+
+def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Terminal) -> "Settled":
+    """Ask where there is somebody to ask, and apply what was approved, all of it or nothing.
+
+    `--yes` covers what is ordinary, and what needs its own yes only where its path was named: naming asks for it.
+    Raises ApprovalNeeded if nobody can be asked; Misuse if all that was named is denied.
+    """
+    from cli.screen.judged import show_left, show_notices
+
+    show_notices(case.policy, terminal)
+    open_ = gate.without_denied(case, changes, terminal)
+    is_named = wish.is_named(case)
+    if not open_ and is_named:
+        raise exits.Misuse("a rule denies what you named, and nobody can approve that: `paddock policy list` has them")
+    if not open_:
+        return gate.Settled(gate.pending(case))
+    special = [] if wish.yes and is_named else [one for one in open_ if not case.verdict(one).is_ordinary]
+    plain = [change for change in open_ if change not in special]
+    if wish.yes:
+        show_left(case, special, terminal)
+        if special and not plain:
+            raise exits.ApprovalNeeded(
+                f"--yes alone does not cover {count(special)}: `paddock review {case.short}`, or name what you mean: "
+                f"`paddock apply {case.short} --yes {safe.path(special[0].path)}`"
+            )
+        approved = plain
+    elif not wish.consent.can_ask:
+        raise exits.ApprovalNeeded(f"applying {count(open_)} has to be approved: add --yes")
+    else:
+        approved = _asked(case, plain, special, terminal)
+    approved = _without_waiting(changes, approved)
+    return gate.carry_out(case, approved, terminal, wish.consent) if approved else gate.Settled(gate.pending(case))
+
+
+def count(changes: Sequence[Change]) -> str:
+    """`1 file`, `3 files`."""
+    return f"{len(changes):,} file{'' if len(changes) == 1 else 's'}"
+
+
+def _asked(case: Case, plain: Sequence[Change], special: Sequence[Change], terminal: Terminal) -> list[Change]:
+    """One question for the ordinary ones, one for each other."""
+    person = Person(terminal)
+    approved: list[Change] = []
+    if plain and person.confirm(f"apply {count(plain)} to {safe.line(str(case.checkout))}?"):
+        approved += plain
+    for change in special:
+        terminal.line(f"  {safe.path(change.path)}  {terminal.style(safe.line(case.verdict(change).reason), 'yellow')}")
+        match person.choose(f"apply {safe.path(change.path)}?", YES, "n"):
+            case "y":
+                approved.append(change)
+            case "q":
+                break
+            case _:
+                pass
+    return approved
+
+
+def _without_waiting(asked: Sequence[Change], approved: Sequence[Change]) -> list[Change]:
+    """The approved ones that do not depend on one that was asked about and not approved."""
+    from sandbox.gate.held import held_with
+
+    paths = {change.path for change in approved}
+    waiting = held_with(asked, {change.path for change in asked if change.path not in paths})
+    return [change for change in approved if change.path not in waiting]
