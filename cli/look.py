@@ -22,23 +22,30 @@ Form = Literal["drawn", "why", "stat", "name-status", "json", "patch"]
 def status(
     target: options.SessionAndPaths = None, directory: options.Directory = None, as_json: options.Json = False
 ) -> None:
-    """Show what waits in a session: pending, ignored and refused paths."""
+    """Show what waits in a session, by what the rules say about it: applied by itself, in need of your word, denied.
+
+    Ignored and refused paths are listed apart, and what the model says of its work is marked as the model's.
+    """
     from cli import place
     from cli.gate import pending
     from cli.rows import rows
-    from cli.screen.changes import show_list
+    from cli.screen.waiting import show_said, show_waiting
     from cli.truth import as_json as truth_json
     from cli.truth import sentence
+    from runtime.said import last_words
 
     case = case_of(find(target, directory))
     out = place.stdout()
     truth = pending(case)
+    said = last_words(case.session.transcript)
     if as_json:
-        out.line(json.dumps({**identity(case), **truth_json(truth), **rows(case)}, indent=1))
+        found = {**identity(case), **truth_json(truth), **rows(case), "model_says": said}
+        out.line(json.dumps(found, indent=1))
         return
     meta = case.session.meta()
     out.line(out.style(f"session {case.short} · {meta.kind} · {meta.image_name}", "dim"))
-    show_list(case, out)
+    show_waiting(case, out)
+    show_said(said, out)
     out.line(out.style(sentence(truth), "bold"))
 
 
@@ -118,7 +125,7 @@ def _draw(case: "Case", changes: "Sequence[Change]", out: "Terminal", *, with_wh
     from sandbox.gate.blobs import Blobs
 
     blobs = Blobs(case.session.blobs)
-    for item in items(changes, blobs):
+    for item in items(changes, blobs, case.warnings):
         behind = origins(case.session, item, blobs) if with_why else None
         show_item(item, blobs, out, origins=behind)
 

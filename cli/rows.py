@@ -43,8 +43,24 @@ def row(case: "Case", change: Change, blobs: "Blobs", *, with_hunks: bool = Fals
         "ignored": change.ignored,
         "moved": change.moved,
         "merged": change.settles is not None,
+        **judged(case, change),
         **({"hunks": hunks(case.session, change, blobs)} if with_hunks else {}),
         **({"causes": causes(case.session, change.path)} if with_hunks else {}),
+    }
+
+
+def judged(case: "Case", change: Change) -> dict[str, Any]:
+    """What the rules and the effects say. `rule` is null where none decided."""
+    verdict = case.verdict(change)
+    rule = verdict.rule
+    return {
+        "effects": [{"effect": one.effect.value, "reason": one.reason} for one in verdict.effects],
+        "verdict": {
+            "decision": verdict.decision,
+            "ordinary": verdict.is_ordinary,
+            "reason": verdict.reason,
+            "rule": rule and {"text": rule.text, "where": rule.where},
+        },
     }
 
 

@@ -28,7 +28,7 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
 
     asked = case.changes.pending if changes is None else changes
     blobs = Blobs(case.session.blobs)
-    show_rows(items(asked, blobs), blobs, terminal)
+    show_rows(items(asked, blobs, case.warnings), blobs, terminal)
     if changes is None:
         show_apart(case, terminal)
 
@@ -44,17 +44,27 @@ def show_rows(listed: Sequence["Item"], blobs: "Blobs", terminal: Terminal) -> N
 def row(item: "Item", blobs: "Blobs", terminal: Terminal, width: int) -> list[str]:
     """One item: letter, path, lines, remarks. What does not fit goes on below it, a little to the right."""
     draw = terminal.style
-    letter = "R" if item.is_rename else LETTERS[item.change.kind]
-    plain = amount(item.change, blobs)
-    remarks = ", ".join(item.remarks)
-    first, *more = terminal.wrap(f"  {letter} {item.name:<{width}}", indent=6)
-    rest = f"  {plain:<{AMOUNT}}  {remarks}".rstrip()
-    if more or terminal.width < len(first) + len(rest):
-        more += terminal.wrap(f"      {rest.strip()}", indent=6) if rest else []
-        return [_coloured(first, item, draw), *more]
-    signs = " ".join(draw(word, SIGNS.get(word[:1], "dim")) for word in plain.split(" ")) if plain else ""
-    tail = f"  {signs}{' ' * max(0, AMOUNT - len(plain))}  {draw(remarks, 'yellow')}"
-    return [(_coloured(first, item, draw) + tail).rstrip()]
+    plain, remarks = amount(item.change, blobs), ", ".join(item.remarks)
+    head, *more = terminal.wrap(f"  {letter(item)} {item.name:<{width}}", indent=6)
+    rows = [_coloured(head, item, draw), *more]
+    room = terminal.width - len(head)
+    is_wide = bool(more) or (terminal.is_terminal and len(plain) + 2 > room)
+    if plain and is_wide:
+        rows += terminal.wrap(f"      {plain}", indent=6)
+    elif plain or remarks:
+        signs = " ".join(draw(word, SIGNS.get(word[:1], "dim")) for word in plain.split(" ")) if plain else ""
+        rows[0] += f"  {signs}{' ' * max(0, AMOUNT - len(plain))}"
+        room -= 2 + max(AMOUNT, len(plain))
+    if remarks and not is_wide and (len(remarks) + 2 <= room or not terminal.is_terminal):
+        rows[0] += f"  {draw(remarks, 'yellow')}"
+    elif remarks:
+        rows += [draw(line, "yellow") for line in terminal.wrap(f"      {remarks}", indent=6)]
+    return [line.rstrip() for line in rows]
+
+
+def letter(item: "Item") -> str:
+    """What happens to it, in one letter."""
+    return "R" if item.is_rename else LETTERS[item.change.kind]
 
 
 def _coloured(first: str, item: "Item", draw: Callable[..., str]) -> str:
