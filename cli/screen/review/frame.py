@@ -1,0 +1,209 @@
+"""What the review shows: the tree, the diff, the bars; read and counted off the loop, drawn when it is there."""
+
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+from textual import events, work
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Footer, Input, Static
+
+from cli.screen.review.bars import head, tallies
+from cli.screen.review.diff_view import DiffView
+from cli.screen.review.listing import FolderKey, Order, Section, listing
+from cli.screen.review.loading import LARGEST, Loaded, Loader, size_of
+from cli.screen.review.paint import Span
+from cli.screen.review.state import Item, State
+from cli.screen.review.stylesheet import CSS
+from cli.screen.review.subject import Outcome, Subject
+from cli.screen.review.tree import FileTree
+from sandbox.errors import StateError
+
+if TYPE_CHECKING:
+    from sandbox.gate.blobs import Blobs
+
+Counted = dict[bytes, tuple[int, int] | None]
+
+BATCH: Final = 20  # changes counted between two drawings
+
+
+class Frame(App[Outcome]):
+    """A subject on the screen, as `state` says it is decided. Which keys there are, `app` says."""
+
+    CSS = CSS
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+
+    def __init__(self, subject: Subject, state: State, *, at: bytes | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.subject = subject
+        self.state = state
+        self._at = at
+        self.order: Order = "look"
+        self.closed: set[FolderKey] = {(Section.IGNORED, b"")}
+        self.listing = listing(subject.items, self.order, self.closed)
+        self.loader = Loader(subject.blobs)
+        self.wanted: Item | None = None
+        self._counts: Counted = {}
+        self.needle = ""
+        self._shown_at = math.inf
+
+    def compose(self) -> ComposeResult:
+        """A bar above, the two panes, one line for what went wrong, the keys below."""
+        yield Static(id="top")
+        with Horizontal(id="panes"):
+            yield FileTree(id="tree")
+            with Vertical(id="right"):
+                yield Static(id="head")
+                yield DiffView(no_colours, id="diff")
+        yield Static(id="says")
+        yield Input(id="search", placeholder="search in names and texts", select_on_focus=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    @property
+    def files(self) -> FileTree:
+        """The left pane."""
+        return self.screen_stack[0].query_one(FileTree)
+
+    @property
+    def diff(self) -> DiffView:
+        """The right pane."""
+        return self.screen_stack[0].query_one(DiffView)
+
+    async def on_mount(self) -> None:
+        """The first change is on the first screen already."""
+        self.files.show(self.listing, self.state, self._counts)
+        first = self._at or next((row.path for row in self.listing.rows if row.item is not None), b"")
+        self.files.select(first)
+        self.files.focus()
+        self.draw()
+        self.count()
+        self.hold_keys()
+
+    async def on_event(self, event: events.Event) -> None:
+        """What was typed before there was anything to see decides nothing."""
+        is_early = isinstance(event, events.InputEvent) and not event.is_forwarded and event.time < self._shown_at
+        if not is_early:
+            await super().on_event(event)
+
+    def hold_keys(self) -> None:
+        """Take no keys until what stands on the screen now has been drawn."""
+        self._shown_at = math.inf
+        self.screen.call_after_refresh(self._take_keys)
+
+    def _take_keys(self) -> None:
+        self._shown_at = time.monotonic()
+
+    def on_resize(self) -> None:
+        """The bars are cut to the width."""
+        self.call_after_refresh(self.draw)
+
+    def on_file_tree_moved(self) -> None:
+        """Show what the cursor is on."""
+        self.draw()
+
+    def on_file_tree_entered(self) -> None:
+        """Go over to the diff."""
+        self.diff.focus()
+
+    def on_file_tree_folded(self, message: FileTree.Folded) -> None:
+        """Open or close a folder."""
+        self.closed ^= {message.row.key}
+        self.relist()
+
+    def on_diff_view_moved(self) -> None:
+        """The bar says which hunk it is."""
+        self.draw_bars()
+
+    def relist(self) -> None:
+        """Sort and fold anew."""
+        self.listing = listing(self.subject.items, self.order, self.closed)
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what is true now, in both panes."""
+        self.files.show(self.listing, self.state, self._counts)
+        row = self.files.row
+        if row is not None and row.item is not None:
+            self._show(row.item)
+        self.draw_bars()
+
+    def draw_bars(self) -> None:
+        """How far it is, and what the diff is of."""
+        screen = self.screen_stack[0]
+        screen.query_one("#top", Static).update(tallies(self.subject.title, self.state, self.size.width - 2))
+        shown = self.diff.loaded
+        bar = screen.query_one("#head", Static)
+        bar.update(head(shown, self.diff.hunk, self.state, bar.size.width))
+
+    def _show(self, item: Item) -> None:
+        """Draw a change at once if it has been read, else as soon as it has been; the last one asked for wins."""
+        choice = self.state.choice(item.path)
+        loaded = self.loader.kept(item, choice)
+        if loaded is not None:
+            self.wanted = None
+            self.state = self.state.with_seen(item.path)
+            self.diff.show(loaded, choice, needle=self.needle)
+            return
+        is_busy = self.wanted is not None
+        self.wanted = item
+        if not is_busy:
+            self.read()
+
+    @work
+    async def read(self) -> None:
+        """Read what is wanted, off the loop."""
+        while self.wanted is not None:
+            item = self.wanted
+            await anyio.to_thread.run_sync(self.loader.load, item, self.state.choice(item.path))
+            if self.wanted is item:
+                self.wanted = None
+                self.draw()
+
+    @work
+    async def count(self) -> None:
+        """Count the lines of every change, little by little."""
+        for start in range(0, len(self.listing.leaves), BATCH):
+            items = self.listing.leaves[start : start + BATCH]
+            self._counts |= await anyio.to_thread.run_sync(_counted, items, self.subject.blobs)
+            self.files.show(self.listing, self.state, self._counts)
+
+    def show_tree(self) -> None:
+        """The left pane is there again."""
+        self.files.remove_class("hidden")
+
+    def open_folders_of(self, item: Item) -> None:
+        """Open what hides a change."""
+        hiding = {key for key in self.closed if item.path.startswith(key[1] + b"/") or not key[1]}
+        if hiding and all(row.item is not item for row in self.listing.rows):
+            self.closed -= hiding
+            self.relist()
+
+    def say(self, text: str) -> None:
+        """One sentence above the keys, until the next key; safe to show."""
+        line = self.screen_stack[0].query_one("#says", Static)
+        line.update(Content(text))
+        line.set_class(bool(text), "on")
+
+
+def no_colours(loaded: Loaded, index: int, is_split: bool) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Before there are any."""
+    del loaded, index, is_split
+    return (), ()
+
+
+def _counted(items: Sequence[Item], blobs: "Blobs") -> Counted:
+    from sandbox.gate.diff import counts
+
+    found: Counted = {}
+    for item in items:
+        if size_of(item.change) <= LARGEST:
+            with contextlib.suppress(StateError):  # said where the change itself is shown
+                found[item.path] = counts(item.change, blobs)
+    return found
