@@ -32,7 +32,8 @@ MOST_OUTPUT = 64 * 1024 * 1024
 """Bytes that one answer of git may have: a few objects can describe a tree of billions of files."""
 
 SECONDS = 300.0
-MEMORY = 6 * 1024**3  # bytes of address space for git on what came out of a sandbox
+MEMORY = 2 * 1024**3
+"""Bytes of address space for git on what came out of a sandbox, the packs it maps included."""
 _TOLD = 300  # characters of git's own words in a sentence of ours
 
 SAFE_SETTINGS: Mapping[str, str] = {
@@ -103,23 +104,25 @@ class Answer:
 
     @property
     def told(self) -> str:
-        """Git's last words, fit for a sentence."""
+        """Why git failed, in its own words, fit for a sentence: the last error it named, or else its last line."""
         lines = [line for line in self.errors.decode("utf-8", "replace").splitlines() if line.strip()]
-        return escape(lines[-1])[:_TOLD].removeprefix("fatal: ") if lines else f"it ended with {self.code}"
+        named = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        last = (named or [line.removeprefix("fatal: ") for line in lines] or [f"it ended with {self.code}"])[-1]
+        return escape(last)[:_TOLD]
 
 
 @dataclass(frozen=True)
 class Git:
     """Git in one repository, which is named to it: nothing is searched for. Making the value starts nothing.
 
-    `variables` are put over `environment`, `settings` over the safe ones. `is_limited` bounds the memory it may take.
+    `variables` are put over `environment`, `settings` over the safe ones. `memory` bounds what it may take, 0 does not.
     """
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=lambda: NEUTRAL)
-    is_limited: bool = False
+    memory: int = 0
 
     def read(self, *argv: str, stdin: bytes | None = None) -> bytes:
         """What a command prints. Raises CommitRefused if it fails."""
@@ -172,9 +175,9 @@ class Git:
             stdout=into or subprocess.PIPE,
             stderr=errors,
         )
-        if self.is_limited:
+        if self.memory:
             with suppress(ProcessLookupError):  # it may have ended already
-                resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+                resource.prlimit(process.pid, resource.RLIMIT_AS, (self.memory, self.memory))
         return process
 
 

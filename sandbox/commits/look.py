@@ -19,6 +19,9 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.names import link_problem, path_problem
 
 MOST_COMMITS = 5_000
+LISTING = 1024**3
+"""Bytes of memory to list what commits touch: nine small trees can describe a billion files."""
+
 _PERSON = re.compile(rb"(?P<name>.*) (?P<seconds>-?[0-9]{1,18}) [-+][0-9]{4}")
 _ABSENT, _LINK, _EXECUTABLE, _SUBMODULE = b"000000", b"120000", b"100755", b"160000"
 
@@ -139,7 +142,10 @@ def _differences(
 ) -> Mapping[tuple[str, str], Sequence[_Touch]]:
     asked = "".join(f"{before} {after}\n" for before, after in pairs)
     argv = ("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff")
-    data = quarantined.git.read(*argv, stdin=asked.encode())
+    answer = replace(quarantined.git, memory=LISTING).ask(*argv, stdin=asked.encode())
+    if answer.code != 0:
+        raise CommitRefused(f"the commits touch more than can be listed, and stay in the sandbox ({answer.told})")
+    data = answer.output
     found: dict[tuple[str, str], list[_Touch]] = {}
     current: list[_Touch] = []
     position = 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from sandbox.commits.bundle import LARGEST, read_header
-from sandbox.commits.hostgit import Git
+from sandbox.commits.hostgit import MEMORY, Git
 from sandbox.commits.repository import Repository, is_object_id
 from sandbox.errors import CommitRefused
 from sandbox.gate.discard import remove_tree
@@ -40,7 +40,7 @@ class Quarantine:
     @property
     def git(self) -> Git:
         """Git in it, with bounded memory: what it reads is hostile."""
-        return Git(self.folder, is_limited=True)
+        return Git(self.folder, memory=MEMORY)
 
     def receive(self, bundle: IO[bytes]) -> str:
         """Take a bundle in, checked; the commit it was made for. Raises CommitRefused if it fails any check."""
@@ -82,7 +82,7 @@ class Quarantine:
     @property
     def theirs(self) -> Git:
         """Git with our settings on the user's objects: what is written, is written there."""
-        return Git(self.folder, {"GIT_OBJECT_DIRECTORY": str(self.repository.objects)}, is_limited=True)
+        return Git(self.folder, {"GIT_OBJECT_DIRECTORY": str(self.repository.objects)}, memory=MEMORY)
 
     def _require(self, commits: Sequence[str]) -> None:
         asked = "".join(f"{commit}\n" for commit in commits).encode()
