@@ -5,7 +5,7 @@ from collections.abc import Callable
 import typer
 import typer.core
 
-from cli import apply, chat, demo, doctor, gc, images, look, review, run, sessions, shell, undo
+from cli import apply, chat, demo, doctor, gc, images, look, policy, review, run, sessions, shell, undo
 from cli import exec as exec_command
 
 CODES = """\b
@@ -85,10 +85,20 @@ _add(
     "paddock review",
     "paddock review src/",
 )
-_add("apply", apply.apply, "Apply what waits.", "paddock apply", "paddock apply --yes 3f2a9c1b src/app.py")
+_add(
+    "apply",
+    apply.apply,
+    "Apply what waits.",
+    "paddock apply",
+    "paddock apply --yes 3f2a9c1b src/app.py",
+    "paddock apply --hunks src/app.py:1,3-4 --hunks README.md:2",
+    "paddock apply --on-conflict markers src/app.py",
+    "paddock apply --yes --json --change-set 9be0c41d",
+)
 _add("undo", undo.undo, "Take back the last apply.", "paddock undo", "paddock undo --yes 3f2a9c1b")
 _add("discard", apply.discard, "Drop what waits.", "paddock discard notes.txt", "paddock discard --yes 3f2a9c1b")
 app.add_typer(sessions.app, name="sessions", short_help="List, show and remove sessions.")
+app.add_typer(policy.app, name="policy", short_help="Show the rules, and what they say about a path.")
 app.add_typer(images.app, name="images", short_help="List and build images.")
 _add("doctor", doctor.doctor, "Check this machine; --fix sets it up.", "paddock doctor", "paddock doctor --fix")
 _add("gc", gc.gc, "Remove what dead runs left behind.", "paddock gc --yes --days 7")

@@ -70,12 +70,14 @@ def count(changes: Sequence[Change]) -> str:
 
 def _asked(case: Case, plain: Sequence[Change], special: Sequence[Change], terminal: Terminal) -> list[Change]:
     """One question for the ordinary ones, one for each other."""
+    from cli.screen.judged import show_reason
+
     person = Person(terminal)
     approved: list[Change] = []
     if plain and person.confirm(f"apply {count(plain)} to {safe.line(str(case.checkout))}?"):
         approved += plain
     for change in special:
-        terminal.line(f"  {safe.path(change.path)}  {terminal.style(safe.line(case.verdict(change).reason), 'yellow')}")
+        show_reason(case, change, terminal)
         match person.choose(f"apply {safe.path(change.path)}?", YES, "n"):
             case "y":
                 approved.append(change)

@@ -18,16 +18,15 @@ SOME: Final = 8  # denied changes shown, each with its rule
 def show_notices(policy: "Policy", terminal: Terminal) -> None:
     """What is odd about the settings files: ignored rules, files left out."""
     for notice in policy.notices:
-        terminal.line(terminal.style(f"  settings: {safe.line(notice)}", "yellow"))
+        _say(f"  settings: {safe.line(notice)}", terminal, "yellow")
 
 
 def show_denied(case: "Case", changes: Sequence[Change], terminal: Terminal) -> None:
     """What is never applied, each with the rule that says so."""
     for change in changes[:SOME]:
-        reason = safe.line(case.verdict(change).reason)
-        terminal.line(f"  {safe.path(change.path)}  {terminal.style(f'never applied: {reason}', 'red')}")
+        _say(f"  {safe.path(change.path)}  never applied: {safe.line(case.verdict(change).reason)}", terminal, "red")
     if len(changes) > SOME:
-        terminal.line(terminal.style(f"  … and {len(changes) - SOME:,} more that rules deny", "red"))
+        _say(f"  … and {len(changes) - SOME:,} more that rules deny", terminal, "red")
 
 
 def show_left(case: "Case", changes: Sequence[Change], terminal: Terminal) -> None:
@@ -36,9 +35,19 @@ def show_left(case: "Case", changes: Sequence[Change], terminal: Terminal) -> No
         return
     named = [f"{safe.path(change.path)} ({_why(case, change)})" for change in changes[:FEW]]
     more = [f"{len(changes) - FEW:,} more"] if len(changes) > FEW else []
-    terminal.line(terminal.style(f"left for you: {', '.join([*named, *more])}", "yellow"))
+    _say(f"left for you: {', '.join([*named, *more])}", terminal, "yellow")
+
+
+def show_reason(case: "Case", change: Change, terminal: Terminal) -> None:
+    """Why one change is asked about by itself."""
+    _say(f"  {safe.path(change.path)}  {safe.line(case.verdict(change).reason)}", terminal, "yellow")
 
 
 def _why(case: "Case", change: Change) -> str:
     verdict = case.verdict(change)
-    return safe.line(verdict.reason if verdict.rule is not None or verdict.effects else "no rule allows it")
+    return safe.line(verdict.reason) if verdict.rule is not None or verdict.effects else "no rule allows it"
+
+
+def _say(text: str, terminal: Terminal, *styles: str) -> None:
+    for row in terminal.wrap(text, indent=6):
+        terminal.line(terminal.style(row, *styles))

@@ -51,6 +51,16 @@ class Policy:
             return Verdict("allow", _because(allowed, "allowed by"), allowed)
         return Verdict("ask", "no rule is about it")
 
+    def about(self, path: bytes, *, is_folder: bool = False) -> tuple[Rule, ...]:
+        """Every rule that means a change at this path, those that are ignored too, in the order they are asked."""
+        place = Spot(self.checkout, os.fsdecode(path), is_folder)
+        return tuple(rule for rule in self.ordered if rule.covers(place))
+
+    @property
+    def ordered(self) -> tuple[Rule, ...]:
+        """All rules in the order they are asked."""
+        return tuple(rule for judgement in JUDGEMENTS for rule in self.rules if rule.judgement == judgement)
+
     def _first(self, judgement: Judgement, place: Spot) -> Rule | None:
         return next((rule for rule in self._by_kind[judgement] if rule.covers(place)), None)
 

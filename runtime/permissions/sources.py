@@ -77,7 +77,9 @@ def check(name: str, checkout: Path, home: Path) -> Loaded:
     data = read_file(name)
     if data is None:
         raise SettingsError(f"there is no settings file {name}")
-    return load(data, Source("user", name, os.path.dirname(os.path.abspath(name))), around)
+    folder = os.path.dirname(os.path.realpath(name))
+    root = str(checkout) if folder == str(checkout / os.fsdecode(FOLDER)) else folder
+    return load(data, Source("user", name, root), around)
 
 
 def _all(files: Files, around: Surroundings, repository: _Repository) -> Iterator[Loaded]:
