@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.script import Script
     from runtime.settings import ModelChoice
     from sandbox.base import Sandbox
+    from sandbox.docker_sandbox import DockerSandbox
     from sandbox.engine import Engine
     from sandbox.sessions import Session
 
@@ -113,6 +114,13 @@ def rehearsed(setup: Setup) -> Iterator[Setup]:
 
     with ScriptServer(setup.script, cwd=str(setup.checkout)) as server:
         yield replace(setup, model=replace(setup.model, provider="anthropic", base_url=server.url, api_key="scripted"))
+
+
+def watched(setup: Setup, sandbox: "DockerSandbox", agent: "Agent") -> "AbstractAsyncContextManager[None]":
+    """While the block runs, the user and the agent hear of edits in the checkout."""
+    from sandbox.watching import Listener, watching
+
+    return watching(setup.session, sandbox.ready, Listener(agent.edits.tell, agent.edits.tell_blind))
 
 
 def agent_in(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "AbstractAsyncContextManager[Agent]":

@@ -7,7 +7,7 @@ import anyio
 import anyio.to_thread
 
 from cli import gate
-from cli.agent import Setup, agent_in
+from cli.agent import Setup, agent_in, watched
 from cli.case import Case
 from cli.keys import Keys
 from cli.options import Mode
@@ -58,7 +58,10 @@ class Conversation:
             async with opened(self._setup.session, self._setup.engine) as sandbox:
                 after = "reopen"
                 while after == "reopen":
-                    async with agent_in(self._setup, sandbox, self._mode) as agent:
+                    async with (
+                        agent_in(self._setup, sandbox, self._mode) as agent,
+                        watched(self._setup, sandbox, agent),
+                    ):
                         after = await self._talk(agent, sandbox, interrupts)
             if after == "discard":
                 with self._setup.session.hold():

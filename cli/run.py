@@ -93,12 +93,13 @@ CODES = {"success": 0, "failed": 1, "max-turns": 3, "max-budget": 3, "interrupte
 
 async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Interrupts") -> "Finished":
     """One prompt, in a sandbox that starts while the first request runs; Ctrl-C ends the turn in order."""
-    from cli.agent import agent_in
+    from cli.agent import agent_in, watched
     from sandbox.opening import opened
 
     async with (
         opened(setup.session, setup.engine) as sandbox,
         agent_in(setup, sandbox, setup.order.mode) as agent,
+        watched(setup, sandbox, agent),
     ):
         emit = output.guarded(agent.interrupt)
         with interrupts.ending(agent.interrupt):

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sandbox.gate.edits import HostEdit
+
 Outcome = Literal["success", "max-turns", "max-budget", "interrupted", "failed"]
 
 
@@ -112,6 +114,13 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class HostEdited:
+    """The user changed files of the checkout while the session runs. Names are any bytes: who draws them escapes."""
+
+    edits: Sequence[HostEdit]
+
+
+@dataclass(frozen=True)
 class Denied:
     """A tool call that was not allowed; the model was told `reason`."""
 
@@ -152,6 +161,7 @@ Event = (
     | UserMessage
     | Retrying
     | Notice
+    | HostEdited
     | Denied
     | Finished
 )

@@ -1,7 +1,7 @@
 """The loop: ask the model, remember its answer, do what it asks, tell it what came of it, until it asks for nothing."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -10,6 +10,7 @@ import anyio
 from runtime.answer import Answer, ToolUse, refusal, text_of, with_own_ids
 from runtime.calls import Calls
 from runtime.conversation import Conversation
+from runtime.edits import Edits
 from runtime.errors import ModelError, StreamCut
 from runtime.events import (
     AssistantMessage,
@@ -42,6 +43,10 @@ GO_ON = "Your answer reached its length limit. Go on exactly where it stopped."
 STOPPED = "(The user interrupted this answer.)"
 
 
+AfterCalls = Callable[[Callable[[Event], None]], Awaitable[None]]
+"""Is called after the calls of an answer if they changed anything; it must not raise for what it finds."""
+
+
 class Agent:
     """One agent in one session. Made by `runtime.agent.agent_for`; `run` may be called again and again, not at once."""
 
@@ -56,6 +61,8 @@ class Agent:
         self.bounds = bounds
         self.system = system
         self.notices: list[str] = []
+        self.edits = Edits()
+        self.after_calls: AfterCalls | None = None
         self._tools = definitions(self.registry)
         self._spent = Usage()
         self._scope: anyio.CancelScope | None = None
@@ -83,7 +90,7 @@ class Agent:
         self._announce(emit)
         scope = self._scope = anyio.CancelScope()
         try:
-            with scope:
+            with scope, self.edits.emitting(emit):
                 outcome, error = await self._outcome(run, prompt)
         finally:
             self._scope = None
@@ -109,10 +116,12 @@ class Agent:
         """Ask and act until the model asks for nothing more. Raises Ended, ModelError, SandboxError."""
         while True:
             self._check_limits(run)
+            self._remind()
             answer = await self._ask(run)
             calls = self._remember(run, answer)
             if calls:
                 await self._act(run, calls, notes)
+                await self._settle(run, notes)
             elif self._is_done(run, answer):
                 return
 
@@ -127,6 +136,18 @@ class Agent:
     def _hear(self, prompt: str, emit: Callable[[Event], None]) -> None:
         message = {"role": "user", "content": prompt}
         emit(UserMessage(self.conversation.say("user", message), message))
+
+    def _remind(self) -> None:
+        """Tell the model, with its next request, which of the files it knows have moved under it."""
+        if text := self.edits.take_reminder(self.bench.sandbox.root, self.bench.seen):
+            self.conversation.say(
+                "user", {"role": "user", "content": [{"type": "text", "text": text}]}, {"isMeta": True}
+            )
+
+    async def _settle(self, run: Run, notes: Notes) -> None:
+        """Let whoever asked for it see what the calls of this answer have changed."""
+        if self.after_calls is not None and await notes.has_news():
+            await self.after_calls(run.emit)
 
     def _check_limits(self, run: Run) -> None:
         """Raises Ended if one more request would go beyond what was allowed."""

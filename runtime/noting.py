@@ -20,6 +20,7 @@ class Notes:
         self._idle = anyio.Event()
         self._idle.set()
         self._has_failed = False
+        self._has_news = False
 
     def begin(self, call: Call) -> None:
         """Note in the background what a call, now over, has changed."""
@@ -31,6 +32,12 @@ class Notes:
         await self._idle.wait()
         await self._note(None)
 
+    async def has_news(self) -> bool:
+        """Whether anything changed since this was last asked; unknown counts as yes."""
+        await self._idle.wait()
+        news, self._has_news = self._has_news or self._has_failed, False
+        return news
+
     async def _note_behind(self, call: Call, done: anyio.Event) -> None:
         with anyio.CancelScope(shield=True):  # an interrupted call has changed things, too
             try:
@@ -40,7 +47,7 @@ class Notes:
 
     async def _note(self, call: Call | None) -> None:
         try:
-            await self._sandbox.note(call)
+            self._has_news |= bool(await self._sandbox.note(call))
         except SandboxError as error:
             if not self._has_failed:
                 self._emit(Notice(f"what calls change cannot be noted: {error}", "warning"))

@@ -12,6 +12,7 @@ from runtime.events import (
     Denied,
     Event,
     Finished,
+    HostEdited,
     Notice,
     Outcome,
     Partial,
@@ -24,6 +25,7 @@ from runtime.events import (
     Usage,
     UserMessage,
 )
+from sandbox.escape import escape
 
 Line = dict[str, Any]
 
@@ -60,6 +62,9 @@ def lines(event: Event, *, session_id: str, new_id: Callable[[], str] = lambda: 
             return [{**system("api_retry", session_id, new_id()), "attempt": attempt, "max_retries": most, **why}]
         case Notice(text, level):
             return [{**system("informational", session_id, new_id()), "content": text, "level": level}]
+        case HostEdited(edits):
+            files = [{"path": escape(edit.path), "kind": edit.kind, "shows": edit.shows} for edit in edits]
+            return [{**system("host_edited", session_id, new_id()), "files": files}]
         case Denied():
             told = {"tool_name": event.name, "tool_use_id": event.call_id, "message": event.reason}
             return [{**system("permission_denied", session_id, new_id()), **told}]

@@ -1,5 +1,6 @@
 """What happens during a run, drawn as text while it happens."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol, assert_never
 
@@ -12,6 +13,7 @@ from runtime.events import (
     Denied,
     Event,
     Finished,
+    HostEdited,
     Notice,
     Partial,
     Retrying,
@@ -23,7 +25,9 @@ from runtime.events import (
     Usage,
     UserMessage,
 )
+from sandbox.gate.edits import HostEdit
 
+MOST_NAMED: Final = 3  # edited files of one kind that a line names
 WIDEST: Final = 100  # columns of prose; longer lines are hard to read
 
 
@@ -66,7 +70,7 @@ class TextScreen:
                 self._tool(event)
             case Denied(call_id=call_id) if call_id in self._blocks:
                 pass  # the call's own end says it
-            case Denied() | Retrying() | Notice():
+            case Denied() | Retrying() | Notice() | HostEdited():
                 self._remark(*remark(event))
             case AssistantMessage():
                 self._answered()
@@ -167,15 +171,32 @@ class TextScreen:
         self._progress.line(self._progress.style(summary(event, is_priced=self._is_priced), "dim"))
 
 
-def remark(event: Denied | Retrying | Notice) -> tuple[str, str]:
+def remark(event: Denied | Retrying | Notice | HostEdited) -> tuple[str, str]:
     """One line for what is neither the model's answer nor a tool call, and its style."""
     match event:
         case Denied():
             return denied(event), "yellow"
         case Retrying():
             return retrying(event), "yellow"
+        case HostEdited(edits):
+            return edited(edits), "cyan"
         case Notice(text, level):
             return safe.line(text), "yellow" if level == "warning" else "dim"
+
+
+def edited(edits: Sequence[HostEdit]) -> str:
+    """One line for what the user changed in the checkout meanwhile, and what comes of it."""
+    sides = {
+        "now": "the sandbox sees it",
+        "later": "the sandbox sees it from its next start on",
+        "merged": "changed in the sandbox too: merged when applied",
+    }
+    groups = []
+    for side, meaning in sides.items():
+        names = [safe.path(edit.path) for edit in edits if edit.shows == side]
+        more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+        groups += [f"{', '.join(names[:MOST_NAMED])}{more} ({meaning})"] if names else []
+    return f"you changed {'; '.join(groups)}"
 
 
 def retrying(event: Retrying) -> str:

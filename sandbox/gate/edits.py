@@ -1,0 +1,159 @@
+"""What the user changed in the checkout while a session runs: told from our own applies, and from what is the same."""
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sandbox.changes import File
+from sandbox.errors import StateError
+from sandbox.gate.blobs import hash_fd
+from sandbox.gate.host import lstat, opened, opened_checkout
+from sandbox.gate.ignore import Ignored, user_excludes
+from sandbox.gate.manifest import Manifest
+from sandbox.gate.names import is_git, is_reserved
+from sandbox.gate.syscalls import DIRECTORY, FILE
+from sandbox.gate.upper import is_opaque, kind_of
+from sandbox.sessions import Session
+
+Kind = Literal["added", "modified", "deleted"]
+Shows = Literal["now", "later", "merged"]
+
+_LARGEST = 4 * 1024 * 1024  # bytes of a file that is read to see whether it was only touched
+_EDITORS_OWN = re.compile(rb"(?:~|\.sw[a-p]|^4913|^\.#.*|\.tmp)$")
+
+
+@dataclass(frozen=True)
+class HostEdit:
+    """One path that is not what the session knows of the checkout.
+
+    `shows` says when the sandbox sees it: "now"; "later", when the sandbox is opened the next time, because the kernel
+    goes on showing a file that was replaced or removed beneath an overlay, where it was looked at before; "merged": not
+    at all, because the sandbox has changed this path, too, and the gate merges the two.
+    """
+
+    path: bytes
+    kind: Kind
+    shows: Shows
+
+
+class Edits:
+    """Judges which of the paths that were written to in a checkout were edited by its user. Blocks; one thread."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._checkout = Path(session.meta().checkout)
+        self._ignored = Ignored(self._checkout, user_excludes(Path.home()))
+        self._manifest: Manifest | None = None
+        self._told: dict[bytes, tuple[int, ...] | None] = {}
+
+    def is_applying(self) -> bool:
+        """Whether an apply to the checkout is under way: what it writes is known to the manifest when it is over."""
+        try:
+            descriptor = os.open(self._checkout, DIRECTORY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def among(self, paths: Iterable[bytes]) -> tuple[HostEdit, ...]:
+        """The edits among these paths, each told once. Raises StateError; CheckoutRefused if the checkout is gone."""
+        manifest = self._known()
+        if manifest is None:
+            return ()  # what the session began with is still being looked at
+        with opened_checkout(self._checkout) as root, self._upper() as upper:
+            found = [self._edit(root, upper, path, manifest) for path in sorted(set(paths)) if self._matters(path)]
+        return tuple(edit for edit in found if edit is not None)
+
+    def _known(self) -> Manifest | None:
+        if self._manifest is not None:
+            self._manifest.refresh()
+        elif self._session.manifest.exists():
+            self._manifest = Manifest.load(self._session.manifest)
+        return self._manifest
+
+    def _matters(self, path: bytes) -> bool:
+        parts = path.split(b"/")
+        if any(part in (b"", b".", b"..") or is_git(part) or is_reserved(part) for part in parts):
+            return False
+        return not _EDITORS_OWN.search(parts[-1]) and not self._ignored.leaves_out(path, False)
+
+    @contextlib.contextmanager
+    def _upper(self) -> Iterator[int]:
+        try:
+            descriptor = os.open(self._session.upper, DIRECTORY)
+        except OSError as error:
+            raise StateError(f"{self._session.upper} cannot be opened: {error.strerror}") from error
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _edit(self, root: int, upper: int, path: bytes, manifest: Manifest) -> HostEdit | None:
+        facts = _facts(root, path)
+        if (facts is not None and stat.S_ISDIR(facts.st_mode)) or self._is_told(path, facts):
+            return None
+        was_there = path in manifest
+        if manifest.matches(path, facts) or (facts is not None and self._is_touched(root, path, facts, manifest)):
+            return None
+        if _is_covered(upper, path):
+            shows: Shows = "merged"
+        else:
+            shows = "later" if was_there and not (facts and manifest.is_in_place(path, facts)) else "now"
+        return HostEdit(path, "deleted" if facts is None else "modified" if was_there else "added", shows)
+
+    def _is_told(self, path: bytes, facts: os.stat_result | None) -> bool:
+        now = None if facts is None else (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        if path in self._told and self._told[path] == now:
+            return True
+        self._told[path] = now
+        return False
+
+    def _is_touched(self, root: int, path: bytes, facts: os.stat_result, manifest: Manifest) -> bool:
+        """Whether a file has other facts but, as far as its content is known, the same content."""
+        base = manifest.base(path)
+        if not isinstance(base, File) or base.size != facts.st_size or facts.st_size > _LARGEST:
+            return False
+        folder, _, name = path.rpartition(b"/")
+        with contextlib.suppress(OSError), opened(root, folder) as directory:
+            descriptor = os.open(name, FILE, dir_fd=directory)
+            try:
+                return hash_fd(descriptor).digest == base.digest and base.executable == bool(facts.st_mode & 0o100)
+            finally:
+                os.close(descriptor)
+        return False
+
+
+def _facts(root: int, path: bytes) -> os.stat_result | None:
+    folder, _, name = path.rpartition(b"/")
+    try:
+        with opened(root, folder) as directory:
+            return lstat(directory, name)
+    except OSError:
+        return None
+
+
+def _is_covered(upper: int, path: bytes) -> bool:
+    """Whether the sandbox has something of its own at a path, or hides what the checkout has there."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts) + 1):
+        here = b"/".join(parts[:depth])
+        facts = _facts(upper, here)
+        if facts is None:
+            return False
+        if kind_of(facts) != "directory" or depth == len(parts):
+            return True
+        with contextlib.suppress(OSError), opened(upper, here) as folder:
+            if is_opaque(folder):
+                return True
+    return True
