@@ -1,5 +1,7 @@
 """`paddock apply` and `paddock discard`: take what waits, or drop it."""
 
+import json
+
 from cli import options
 from cli.target import case_of, end, find
 
@@ -8,29 +10,32 @@ def apply(
     target: options.SessionAndPaths = None,
     directory: options.Directory = None,
     yes: options.Yes = False,
+    hunks: options.Hunks = None,
+    on_conflict: options.OnConflict = "ask",
+    change_set: options.ChangeSetId = "",
     deletions: options.Deletions = None,
     settings: options.Settings = "",
+    as_json: options.Json = False,
 ) -> int:
-    """Apply the pending changes to the checkout: all of them, or those at PATH. All or nothing.
+    """Apply the pending changes to the checkout: all of them, or those at PATH, or single hunks. All or nothing.
 
-    Ignored paths are left out unless they are named; so is, with --yes, what needs a yes of its own.
+    Ignored paths are left out unless they are named; so is, with --yes, what needs a yes of its own. Where you and the
+    sandbox edited one file, both edits are merged; where that cannot be, you are asked, and without a terminal nothing
+    is written.
     """
-    from cli import gate, place
-    from cli.approving import Wish, approve
-    from cli.ask import has_person
-    from cli.case import chosen
-    from cli.screen.changes import show_list
+    from cli import place
+    from cli.applying import Order, carry_out, ids, report
+    from cli.truth import as_json as truth_json
 
     wanted = find(target, directory)
-    out = place.stdout()
+    order = Order(wanted.paths, tuple(hunks or ()), on_conflict, change_set, yes, deletions, settings, as_json)
     with wanted.session.hold():
-        case = case_of(wanted, settings)
-        changes = chosen(case, wanted.paths)
-        if not changes:
-            return end(gate.Settled(gate.pending(case)))
-        show_list(case, out, changes)
-        wish = Wish(yes, wanted.paths, gate.Consent(has_person(), deletions))
-        return end(approve(case, changes, wish, out))
+        outcome = carry_out(wanted.session, order, place.stderr() if as_json else place.stdout())
+        if not as_json:
+            return end(outcome.settled)
+        rows = {**ids(outcome), **truth_json(outcome.settled.truth), **report(outcome)}
+    place.stdout().line(json.dumps(rows, indent=1))
+    return outcome.settled.code
 
 
 def discard(

@@ -16,7 +16,7 @@ class Environment:
     `state` is where sessions live, `config` where our own settings are, `cache` what may be deleted at any time.
     `commands` are the folders of PATH. `model` is empty where none is named.
     `has_key`: a key, a token, or a cloud provider with its own chain of credentials. `color` None leaves it to the
-    terminal. `yes` answers the questions of set-up, never one about changes.
+    terminal. `yes` answers the questions of set-up, never one about changes. `editor` is a command that opens a file.
     """
 
     home: Path
@@ -30,6 +30,7 @@ class Environment:
     color: bool | None
     debug: bool
     yes: bool
+    editor: str
 
 
 def read(variables: Mapping[str, str] | None = None) -> Environment:
@@ -49,6 +50,7 @@ def read(variables: Mapping[str, str] | None = None) -> Environment:
         color=_color(said),
         debug=_is_on(said.get("PADDOCK_DEBUG")),
         yes=_is_on(said.get("YES")) or _is_on(said.get("PADDOCK_YES")),
+        editor=said.get("VISUAL") or said.get("EDITOR") or "vi",
     )
 
 

@@ -33,6 +33,12 @@ class ApprovalNeeded(CliError):
     code = NOBODY_TO_ASK
 
 
+class ChangeSetMoved(CliError):
+    """What was approved is not what lies at the gate any more."""
+
+    code = CONFLICT
+
+
 class Terminated(BaseException):
     """SIGTERM arrived. Not an Exception: nothing on the way up may take it for an ordinary failure."""
 

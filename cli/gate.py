@@ -14,15 +14,18 @@ from cli.truth import Applied, Pending, Truth, Unchanged
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
+    from sandbox.gate.apply import Applied as Done
+    from sandbox.gate.apply import Conflicts
     from sandbox.sessions import Session
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What is true now, and the exit code it asks for."""
+    """What is true now, and the exit code it asks for; `result` is what an apply came to, if there was one."""
 
     truth: Truth
     code: int = exits.DONE
+    result: "Done | Conflicts | None" = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consen
 
     Deleting very much has to be confirmed by its number, whoever approved it.
     """
-    from cli.screen.changes import show_applied, show_conflicts
+    from cli.screen.changes import show_applied
+    from cli.screen.conflicts import show_conflicts
     from sandbox.gate.apply import Applied as Done
 
     ready = without_denied(case, approved, terminal)
@@ -127,13 +131,14 @@ def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consen
         return Settled(pending(case), exits.DONE if is_answer else exits.NOBODY_TO_ASK)
     result = apply(case, ready, getpass.getuser())
     if not isinstance(result, Done):
-        show_conflicts(case, result, terminal)
-        return Settled(Pending(len(case.changes.pending), case.session.id, len(result.conflicts)), exits.CONFLICT)
+        show_conflicts(case, result.conflicts, terminal)
+        stays = Pending(len(case.changes.pending), case.session.id, len(result.conflicts))
+        return Settled(stays, exits.CONFLICT, result)
     show_applied(result, terminal)
     done = set(result.paths)
     left = [change for change in case.changes.pending if change.path not in done]
     truth = Applied(len(done), case.session.id, len(left), reasons(case, left))
-    return Settled(truth, exits.CONFLICT if result.kept else exits.DONE)
+    return Settled(truth, exits.CONFLICT if result.kept else exits.DONE, result)
 
 
 def without_denied(case: Case, changes: Sequence[Change], terminal: Terminal) -> list[Change]:

@@ -8,6 +8,7 @@ import typer
 Mode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
 Dial = Literal["ask", "auto", "never"]
 Format = Literal["text", "json", "stream-json"]
+Way = Literal["ask", "mine", "theirs", "markers"]
 
 Directory = Annotated[
     Path | None,
@@ -43,6 +44,33 @@ Deletions = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking; for scripts.")]
+Hunks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hunks",
+        metavar="FILE:1,3-4",
+        help="Of FILE only these hunks, as `paddock diff` numbers them; the rest stays pending. May be repeated.",
+        show_default=False,
+    ),
+]
+OnConflict = Annotated[
+    Way,
+    typer.Option(
+        "--on-conflict",
+        metavar="ask|mine|theirs|markers",
+        help="Where you and the sandbox changed the same: ask, keep yours, take the sandbox's, or write both versions "
+        "with markers to FILE.paddock-merge.",
+    ),
+]
+ChangeSetId = Annotated[
+    str,
+    typer.Option(
+        "--change-set",
+        metavar="ID",
+        help="Apply only if this is still the change set (`paddock status --json` names it), or end with 5.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 SessionAndPaths = Annotated[
     list[str] | None,
