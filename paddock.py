@@ -2,6 +2,8 @@
 
 from images.errors import BuildFailed, ImageError, UnknownImage
 from runtime.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
+from runtime.permissions.policy import DeniedByRule
+from runtime.permissions.settings import SettingsError
 from runtime.project import Project, project
 from runtime.script import ScriptServer, load_script
 from runtime.settings import Bounds, ModelChoice
@@ -31,6 +33,7 @@ __all__ = [
     "Command",
     "Conflict",
     "Conflicts",
+    "DeniedByRule",
     "Directory",
     "EngineUnavailable",
     "Event",
@@ -51,6 +54,7 @@ __all__ = [
     "ScriptServer",
     "SessionBusy",
     "SessionNotFound",
+    "SettingsError",
     "StateError",
     "TextDelta",
     "ToolFinished",

@@ -11,6 +11,8 @@ import platformdirs
 from images import catalog
 from runtime.agent import agent_for
 from runtime.events import Event, Finished
+from runtime.permissions.policy import DeniedByRule, Policy
+from runtime.permissions.sources import own_files, policy_for
 from runtime.settings import Bounds, ModelChoice, Places
 from sandbox.base import Call, Command, ExecResult, Sandbox
 from sandbox.changes import Change, ChangeSet
@@ -21,6 +23,7 @@ from sandbox.gate.apply import Applied, Approval, Conflicts, apply
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.diff import unified
 from sandbox.gate.freeze import manifest_of
+from sandbox.gate.held import held_with
 from sandbox.gate.recovery import recover
 from sandbox.opening import noted, opened, prepare
 from sandbox.orphans import sweep
@@ -30,7 +33,8 @@ from sandbox.sessions import Session, Sessions, now
 class Project:
     """A sandbox on a checkout. Paths are relative to the checkout; nothing reaches it but through `apply`."""
 
-    def __init__(self, checkout: Path, session: Session, sandbox: Sandbox) -> None:
+    def __init__(self, checkout: Path, session: Session, sandbox: Sandbox, *, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy(str(checkout))
         self.checkout = checkout
         self.session = session
         self.sandbox = sandbox
@@ -90,9 +94,10 @@ class Project:
     async def apply(self, changes: ChangeSet, *, only: Sequence[Change] | None = None) -> Applied | Conflicts:
         """Write frozen changes to the checkout: all that is pending, or `only` some; all of them or, on conflict, none.
 
-        Raises: OutOfSpace, SessionBusy, StateError, CheckoutRefused.
+        What a deny rule is about stays pending, and cannot be asked for. Raises: DeniedByRule, OutOfSpace,
+        SessionBusy, StateError, CheckoutRefused.
         """
-        approved = tuple(changes.pending if only is None else only)
+        approved = self._allowed(changes.pending if only is None else only, is_named=only is not None)
         approval = Approval(changes.id, approved, "the Python API", now())
 
         def work() -> Applied | Conflicts:
@@ -111,6 +116,15 @@ class Project:
         self._calls += 1
         return Call(f"api-{self._calls}", what, summary.strip().split("\n")[0], agent="the Python API")
 
+    def _allowed(self, changes: Sequence[Change], *, is_named: bool) -> tuple[Change, ...]:
+        verdicts = {change.path: self.policy.judge(change) for change in changes}
+        denied = {path for path, verdict in verdicts.items() if verdict.decision == "deny"}
+        if denied and is_named:
+            first = min(denied)
+            raise DeniedByRule(f"{escape(first)} is {verdicts[first].reason}: nothing was written")
+        gone = denied | held_with(changes, denied)
+        return tuple(change for change in changes if change.path not in gone)
+
     def _inside(self, path: str) -> PurePosixPath:
         return self.sandbox.root / path
 
@@ -127,7 +141,9 @@ async def project(
         state: where sessions are kept; None is the user's own place, shared with the command line.
         resume: the id of an earlier session, to go on with its conversation and its files.
 
-    Raises: EngineUnavailable, ImageError, CheckoutRefused, SessionNotFound, SessionBusy.
+    The permission rules of the user's settings files hold, as on the command line.
+
+    Raises: EngineUnavailable, ImageError, CheckoutRefused, SessionNotFound, SessionBusy, SettingsError.
     """
     sessions = Sessions(state or platformdirs.user_state_path("paddock"))
 
@@ -142,5 +158,6 @@ async def project(
         return folder, engine, prepare(sessions=sessions, checkout=folder, kind="run", image=pinned)
 
     folder, engine, session = await anyio.to_thread.run_sync(prepared)
+    policy = await anyio.to_thread.run_sync(policy_for, folder, own_files(), session)
     async with opened(session, engine) as sandbox:
-        yield Project(folder, session, sandbox)
+        yield Project(folder, session, sandbox, policy=policy)

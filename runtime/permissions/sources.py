@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import platformdirs
 import pydantic
 
 from runtime.permissions.policy import Policy, counts
@@ -36,6 +37,11 @@ class Files:
     own: Path
     given: str = ""
     managed: Path = MANAGED
+
+
+def own_files() -> Files:
+    """Where this user's files are, for a script; the command line reads its own environment."""
+    return Files(home=Path.home(), own=platformdirs.user_config_path("paddock") / "settings.json")
 
 
 class _Kept(pydantic.BaseModel):
