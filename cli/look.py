@@ -83,13 +83,13 @@ def diff(
         raise exits.Misuse(f"--{wanted[0]} and --{wanted[1]} are two ways to show the same: choose one")
     if nul and not name_status:
         raise exits.Misuse("-z is about names: it goes with --name-status")
-    target_found = find(target, directory)
-    case = case_of(target_found)
     out = place.stdout() if color is None else Terminal(sys.stdout, color=color)
     form: Form = wanted[0] if wanted else ("drawn" if out.is_terminal or color else "patch")
     if out.is_terminal and (form == "patch" or nul):
         what = "a bare patch" if form == "patch" else "a list of raw names"
         raise exits.Misuse(f"{what} holds bytes that no terminal should get: `paddock diff … > file`, or into a pipe")
+    target_found = find(target, directory)
+    case = case_of(target_found)
     show(case, chosen(case, target_found.paths), form, out, raw=nul)
 
 
