@@ -158,11 +158,12 @@ def _written(case: Case, decided: Resolved, order: Order, terminal: Terminal) ->
     conflicts = settled.result.conflicts if isinstance(settled.result, Conflicts) else ()
     if decided.changes and not isinstance(settled.result, Applied):
         return Outcome(case, settled, conflicts=conflicts)
-    _keep(case, decided.mine, terminal)
-    return Outcome(case, _true_now(case, settled), decided.mine)
+    keep(case, decided.mine, terminal)
+    return Outcome(case, true_now(case, settled), decided.mine)
 
 
-def _keep(case: Case, mine: Sequence[Change], terminal: Terminal) -> None:
+def keep(case: Case, mine: Sequence[Change], terminal: Terminal) -> None:
+    """Leave the user's version of these for good."""
     from cli.approving import count
     from sandbox.gate import decisions
     from sandbox.gate.freeze import manifest_of
@@ -172,7 +173,7 @@ def _keep(case: Case, mine: Sequence[Change], terminal: Terminal) -> None:
         terminal.line(f"kept your version of {count(mine)}")
 
 
-def _true_now(case: Case, settled: gate.Settled) -> gate.Settled:
+def true_now(case: Case, settled: gate.Settled) -> gate.Settled:
     """What waits after part of a file, a side file or the user's version was decided on, by looking again."""
     from cli.truth import Applied, Pending
 

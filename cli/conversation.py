@@ -1,6 +1,8 @@
 """The turns of a conversation: read, run, say what waits; and the commands that begin with a slash."""
 
+import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import anyio
@@ -113,7 +115,9 @@ class Conversation:
                 return self._switch(argument.strip())
             case "/discard":
                 return await self._discard(sandbox)
-            case "/diff" | "/status" | "/review" | "/apply":
+            case "/review":
+                await self._review(sandbox)
+            case "/diff" | "/status" | "/apply":
                 await self._judge(COMMANDS[name], sandbox)
             case _:
                 self._out.line(f"there is no {safe.line(name)}: /help lists the commands")
@@ -126,6 +130,20 @@ class Conversation:
             settled = await anyio.to_thread.run_sync(act, case, self._output, abandon_on_cancel=True)
         except KeyboardInterrupt:
             settled = gate.Settled(gate.pending(case))
+        self._settle(settled)
+
+    async def _review(self, sandbox: "Sandbox") -> None:
+        """The whole screen is the review's, in this very loop; a Ctrl-C in it leaves everything pending."""
+        from cli.reviewing import review_in_loop
+
+        case = await self._case(sandbox)
+        settled = gate.Settled(gate.pending(case))
+        if case.changes.pending:
+            with contextlib.suppress(KeyboardInterrupt):
+                settled = await review_in_loop(case, self._out)
+        if isinstance(settled.truth, Applied):
+            left = len((await self._case(sandbox)).changes.pending)  # half a file may wait, which was one file before
+            settled = replace(settled, truth=replace(settled.truth, left=left))
         self._settle(settled)
 
     async def _discard(self, sandbox: "Sandbox") -> After | None:
@@ -186,12 +204,6 @@ def _diff(case: Case, output: Output) -> gate.Settled:
     return gate.Settled(gate.pending(case))
 
 
-def _review(case: Case, output: Output) -> gate.Settled:
-    if not case.changes.pending:
-        return gate.Settled(gate.pending(case))
-    return gate.review(case, case.changes.pending, output.answer)
-
-
 def _apply(case: Case, output: Output) -> gate.Settled:
     from cli.approving import Wish, approve
 
@@ -208,4 +220,4 @@ def _confirm_discard(output: Output) -> bool:
     return Person(output.answer).confirm("discard everything this session wrote? It cannot be brought back.")
 
 
-COMMANDS: Mapping[str, Act] = {"/status": _show, "/diff": _diff, "/review": _review, "/apply": _apply}
+COMMANDS: Mapping[str, Act] = {"/status": _show, "/diff": _diff, "/apply": _apply}

@@ -17,6 +17,7 @@ class Environment:
     `commands` are the folders of PATH. `model` is empty where none is named.
     `has_key`: a key, a token, or a cloud provider with its own chain of credentials. `color` None leaves it to the
     terminal. `yes` answers the questions of set-up, never one about changes. `editor` is a command that opens a file.
+    `has_screen`: the terminal can be drawn on anywhere, which one called `dumb` cannot.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class Environment:
     debug: bool
     yes: bool
     editor: str
+    has_screen: bool
 
 
 def read(variables: Mapping[str, str] | None = None) -> Environment:
@@ -51,6 +53,7 @@ def read(variables: Mapping[str, str] | None = None) -> Environment:
         debug=_is_on(said.get("PADDOCK_DEBUG")),
         yes=_is_on(said.get("YES")) or _is_on(said.get("PADDOCK_YES")),
         editor=said.get("VISUAL") or said.get("EDITOR") or "vi",
+        has_screen=said.get("TERM", "dumb") != "dumb",
     )
 
 

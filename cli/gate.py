@@ -57,6 +57,7 @@ class Terms:
 
 def settle(session: "Session", terms: Terms, terminal: Terminal) -> Settled:
     """Show what a finished run changed and do with it what the terms and the rules say."""
+    from cli.reviewing import offer
     from cli.screen.changes import show_list
     from cli.screen.judged import show_notices
 
@@ -73,19 +74,9 @@ def settle(session: "Session", terms: Terms, terminal: Terminal) -> Settled:
         case "auto":
             return apply_all(case, terminal, terms.consent)
         case "ask" if terms.can_ask:
-            return review(case, case.changes.pending, terminal, terms.consent)
+            return offer(case, terminal, terms.consent)
         case "ask":
             return Settled(pending(case), exits.NOBODY_TO_ASK if terms.is_explicit else exits.DONE)
-
-
-def review(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent | None = None) -> Settled:
-    """Ask a person, change by change, and apply what was approved."""
-    from cli.screen.review import Review
-
-    approved = Review(case, terminal).ask(changes)
-    if not approved:
-        return Settled(pending(case))
-    return carry_out(case, approved, terminal, consent)
 
 
 def apply_all(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:

@@ -163,7 +163,7 @@ class ReviewApp(Finding):
         except SandboxError as error:
             self.say(safe.line(str(error)))
             return
-        lines = texts.apply_lines(self.state)
+        lines = texts.apply_lines(self.state, {change.path for change in found.waiting})
         much = self.subject.too_much(found.changes)
         title = f"apply to {self.subject.title}?"
         if much is None:

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sandbox.changes import Change, Link
 from sandbox.gate.effects import Effect, Marked
-
-if TYPE_CHECKING:
-    from runtime.permissions import Verdict
 
 
 @dataclass(frozen=True)
@@ -29,14 +26,19 @@ WORDS: Final = {
 }
 
 
-def badges(change: Change, marks: Sequence[Marked], denied: str = "") -> tuple[Badge, ...]:
-    """All of them, the gravest first; none for an ordinary edit."""
+def badges(change: Change, marks: Sequence[Marked], *, denied: str = "", asks: str = "") -> tuple[Badge, ...]:
+    """All of them, the gravest first; none for an ordinary edit.
+
+    `denied` and `asks` are what a rule says that forbids the change or wants it to be asked about.
+    """
     found: list[Badge] = []
     if denied:
         found.append(Badge("DENIED", "red", denied))
     if change.moved:
         found.append(Badge("CONFLICT", "red", "you changed this file too, and the two do not fit together"))
     found += [Badge(*WORDS[mark.effect], mark.reason) for mark in marks]
+    if asks:
+        found.append(Badge("RULE", "yellow", asks))
     if change.settles is not None and not change.moved:
         found.append(Badge("MERGED", "blue", "your own edits of this file and the sandbox's are both in it"))
     if change.after is None:
@@ -46,8 +48,3 @@ def badges(change: Change, marks: Sequence[Marked], denied: str = "") -> tuple[B
     elif isinstance(change.after, Link):
         found.append(Badge("LINK", "yellow", "it is a symbolic link"))
     return tuple(found)
-
-
-def denied_by(verdict: "Verdict") -> str:
-    """The sentence that names the rule which forbids a change; empty if none does."""
-    return verdict.reason if verdict.decision == "deny" else ""

@@ -13,15 +13,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Decided:
-    """The end of a review: `changes` are to be written; of `kept`, the user's own side stays for good."""
+    """The end of a review: `changes` are to be written; of `kept`, the user's own side stays for good.
+
+    `waiting` was accepted, but cannot be written while something else stays as it is.
+    """
 
     changes: tuple[Change, ...] = ()
     kept: tuple[Change, ...] = ()
+    waiting: tuple[Change, ...] = ()
 
 
 def decided(state: State, blobs: "Blobs") -> Decided:
     """What the choices come to. Raises StateError if a content is missing or damaged; OutOfSpace."""
-    return Decided(tuple(_changes(state, blobs)), tuple(item.change for item in state.kept()))
+    from sandbox.gate.held import held_with
+
+    made = tuple(_changes(state, blobs))
+    going = {change.path for change in made}
+    every = [item.change for item in state.items.values()]
+    held = held_with(every, {change.path for change in every if change.path not in going})
+    return Decided(
+        changes=tuple(change for change in made if change.path not in held),
+        kept=tuple(item.change for item in state.kept()),
+        waiting=tuple(change for change in made if change.path in held),
+    )
 
 
 def _changes(state: State, blobs: "Blobs") -> Iterator[Change]:

@@ -11,8 +11,10 @@ from textual import events, work
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.driver import Driver
 from textual.widgets import Footer, Input, Static
 
+from cli.screen import safe
 from cli.screen.review.bars import head, tallies
 from cli.screen.review.diff_view import DiffView
 from cli.screen.review.listing import FolderKey, Order, Section, listing
@@ -39,8 +41,12 @@ class Frame(App[Outcome]):
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
 
-    def __init__(self, subject: Subject, state: State, *, at: bytes | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, subject: Subject, state: State, *, at: bytes = b"", note: str = "", driver: type[Driver] | None = None
+    ) -> None:
+        super().__init__(driver_class=driver)
+        self.failure: Exception | None = None
+        self._note = note
         self.animation_level = "none"
         self.subject = subject
         self.state = state
@@ -84,7 +90,13 @@ class Frame(App[Outcome]):
         self.files.focus()
         self.draw()
         self.count()
+        self.say(safe.line(self._note))
         self.hold_keys()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A bug of ours ends the screen. Who runs it raises `failure`: textual would print what it stumbled over."""
+        self.failure = self._exception = error
+        self.exit(return_code=1)
 
     async def on_event(self, event: events.Event) -> None:
         """What was typed before there was anything to see decides nothing."""

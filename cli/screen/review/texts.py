@@ -1,7 +1,7 @@
 """What the review says besides the diff: its keys, why a hunk is there, what the model says, what will be written."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.style import Style
@@ -98,9 +98,12 @@ def summary_lines(summary: str) -> list[Text]:
     return [head, [("", Style())], *([("┃ ", palette.ink("dim")), (line, palette.ink("text"))] for line in said)]
 
 
-def apply_lines(state: State) -> list[Text]:
-    """What is about to be written, what the user's own side stays of, and what remains pending."""
-    writing = list(state.to_apply())
+def apply_lines(state: State, waiting: Collection[bytes] = ()) -> list[Text]:
+    """What is about to be written, what the user's own side stays of, and what remains pending.
+
+    `waiting` was accepted, and has to stay because something else does.
+    """
+    writing = [(item, choice) for item, choice in state.to_apply() if item.path not in waiting]
     lines: list[Text] = [
         [("will be written", palette.ink("green", bold=True)), (f"  {len(writing):,}", palette.ink("dim"))]
     ]
@@ -114,7 +117,7 @@ def apply_lines(state: State) -> list[Text]:
     if left:
         title = ("stays pending", palette.ink("yellow", bold=True))
         lines += [[("", Style())], [title, (f"  {len(left):,}", palette.ink("dim"))]]
-        lines += [_named(item, *mark_of(state.choice(item.path))) for item in left]
+        lines += [_left(item, state, is_held=item.path in waiting) for item in left]
     return lines
 
 
@@ -142,6 +145,11 @@ def _written(item: Item, choice: Choice, *, is_seen: bool) -> Text:
         *((f"  {badge.word}", palette.ink(badge.colour, bold=True)) for badge in item.badges),
         (f"  {', '.join(words)}" if words else "", palette.ink("yellow")),
     ]
+
+
+def _left(item: Item, state: State, *, is_held: bool) -> Text:
+    reason = "  waits for something that stays" if is_held else f"  {item.badges[0].word}" if item.denied else ""
+    return [*_named(item, *mark_of(state.choice(item.path))), (reason, palette.ink("yellow"))]
 
 
 def _named(item: Item, mark: str, colour: str) -> Text:
