@@ -16,6 +16,10 @@ def apply(
     deletions: options.Deletions = None,
     settings: options.Settings = "",
     as_json: options.Json = False,
+    commits: options.Commits = False,
+    branch: options.Branch = "",
+    commit: options.Commit = False,
+    message: options.Message = None,
 ) -> int:
     """Apply the pending changes to the checkout: all of them, or those at PATH, or single hunks. All or nothing.
 
@@ -27,8 +31,16 @@ def apply(
     from cli.applying import Order, carry_out, ids, report
     from cli.truth import as_json as truth_json
 
+    words = tuple(message or ())
+    files_only = bool(hunks or change_set or as_json or commit or on_conflict != "ask")
+    _require_sense(commits=commits, files_only=files_only, branch=branch, commit=commit, message=words)
     wanted = find(target, directory)
-    order = Order(wanted.paths, tuple(hunks or ()), on_conflict, change_set, yes, deletions, settings, as_json)
+    if commits:
+        from cli.commits import apply_commits
+        from cli.commits_approval import Wish
+
+        return apply_commits(wanted.session, branch, Wish(wanted.paths, yes, deletions, settings))
+    order = Order(wanted.paths, tuple(hunks or ()), on_conflict, change_set, yes, deletions, settings, as_json, words)
     with wanted.session.hold():
         outcome = carry_out(wanted.session, order, place.stderr() if as_json else place.stdout())
         if not as_json:
@@ -36,6 +48,18 @@ def apply(
         rows = {**ids(outcome), **truth_json(outcome.settled.truth), **report(outcome)}
     place.stdout().line(json.dumps(rows, indent=1))
     return outcome.settled.code
+
+
+def _require_sense(*, commits: bool, files_only: bool, branch: str, commit: bool, message: tuple[str, ...]) -> None:
+    """Raise Misuse for options that contradict each other."""
+    from cli import exits
+
+    if commits and files_only:
+        raise exits.Misuse("--commits takes the sandbox's commits, whole: it goes with PATH, --branch and --yes only")
+    if branch and not commits:
+        raise exits.Misuse("--branch names the branch that --commits makes: add --commits")
+    if commit != bool(message):
+        raise exits.Misuse("--commit takes a message, and -m is a commit's: give both, or neither")
 
 
 def discard(

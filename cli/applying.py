@@ -32,6 +32,7 @@ class Order:
     deletions: int | None = None
     settings: str = ""
     as_json: bool = False
+    message: tuple[str, ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -107,6 +108,7 @@ def report(outcome: Outcome) -> dict[str, Any]:
         ],
         "refused": [{**name(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused],
         "notes": list(applied.notes),
+        "commit": outcome.settled.commit or None,
     }
 
 
@@ -153,7 +155,7 @@ def _written(case: Case, decided: Resolved, order: Order, terminal: Terminal) ->
 
     settled = gate.Settled(gate.pending(case))
     if decided.changes:
-        wish = Wish(order.yes, order.named, gate.Consent(order.can_ask, order.deletions))
+        wish = Wish(order.yes, order.named, gate.Consent(order.can_ask, order.deletions, order.message))
         settled = approve(case, decided.changes, wish, terminal)
     conflicts = settled.result.conflicts if isinstance(settled.result, Conflicts) else ()
     if decided.changes and not isinstance(settled.result, Applied):

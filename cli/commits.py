@@ -1,46 +1,40 @@
 """`paddock apply --commits`: what was committed in the sandbox leaves as one new branch."""
 
 import functools
-import os
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cli import exits, place
+from cli.commits_approval import Judged, Wish, count, is_approved
 from cli.screen import safe
-from cli.target import Target
 
 if TYPE_CHECKING:
     from cli.signals import Interrupts
-    from sandbox.commits.look import Brought
     from sandbox.commits.repository import Repository
     from sandbox.engine import Engine
-    from sandbox.gate.blobs import Blobs
     from sandbox.sessions import Session
 
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A bundle on the host, and what the repository had when it was asked for."""
+    """A bundle on the host, what the repository had when it was asked for, and the branch to make."""
 
     session: "Session"
     repository: "Repository"
     bundle: IO[bytes]
     known: frozenset[str]
+    branch: str
 
 
-def apply_commits(wanted: Target, branch: str, yes: bool) -> int:
-    """Bring the session's commits out, show them, and make the branch if a person, or `--yes`, says so.
-
-    With `--yes`, paths that have effects of their own have to be named; commits cannot leave in parts.
-    """
+def apply_commits(session: "Session", branch: str, wish: Wish) -> int:
+    """Bring the session's commits out, show them, and make the branch if a person, or `--yes`, says so."""
     from cli.signals import run_async
     from sandbox.commits import repository as repositories
     from sandbox.commits import taking
 
-    session, out = wanted.session, place.stdout()
+    out = place.stdout()
     repository = repositories.find(Path(session.meta().checkout))
     branch = taking.branch_for(repository, session.id, branch)
     known = frozenset(repository.references().values())
@@ -52,10 +46,10 @@ def apply_commits(wanted: Target, branch: str, yes: bool) -> int:
         finally:
             out.status()
         if not has_any:
-            out.line("HEAD in the sandbox has no commit that your repository does not have: nothing to do")
+            out.line("HEAD in the sandbox has no commit that your repository does not have: nothing to take over")
             return exits.DONE
         with session.hold():
-            return _decide(_Arrival(session, repository, bundle, known), branch, wanted.paths, yes=yes)
+            return _decide(_Arrival(session, repository, bundle, known, branch), wish)
 
 
 def _engine_for(session: "Session") -> "Engine":
@@ -79,9 +73,10 @@ async def _bring_out(
         return await bring_out(sandbox, known, bundle)
 
 
-def _decide(arrival: _Arrival, branch: str, named: Sequence[str], *, yes: bool) -> int:
+def _decide(arrival: _Arrival, wish: Wish) -> int:
     """Check, show, ask; then the branch."""
     from cli.screen.commits import show_commits
+    from cli.screen.judged import show_notices
     from sandbox.commits.look import look
     from sandbox.commits.quarantine import quarantine
     from sandbox.commits.taking import take
@@ -92,54 +87,17 @@ def _decide(arrival: _Arrival, branch: str, named: Sequence[str], *, yes: bool) 
     with quarantine(arrival.session.path, arrival.repository) as quarantined:
         tip = quarantined.receive(arrival.bundle)
         brought = look(quarantined, tip, sorted(arrival.known), blobs)
-        reasons = _reasons(brought, blobs)
-        show_commits(brought, reasons, out)
+        judged = Judged.of(arrival.session, brought, blobs, wish.settings)
+        show_notices(judged.case.policy, out)
+        show_commits(brought, judged.warnings, blobs, out)
         if arrival.repository.is_apart:
-            out.line(f"the repository of this checkout is {safe.line(str(arrival.repository.common))}")
-        if not _is_approved(brought, reasons, branch, named, yes=yes):
+            out.line(f"  (the repository of this checkout is {safe.line(str(arrival.repository.common))})")
+        if not is_approved(judged, wish, arrival.branch, out):
             out.line("nothing was taken over")
             return exits.DONE
-        taken = take(quarantined, brought, branch, arrival.known)
+        taken = take(quarantined, brought, arrival.branch, arrival.known)
     shown = safe.line(taken.branch)
-    out.line(out.style(f"{_count(taken.commits)} on the new branch {shown}; the files that wait still wait", "bold"))
+    what = f"{count(taken.commits)} on the new branch {shown}; your files and HEAD are as they were"
+    out.line(out.style(what, "bold"))
     out.line(f"  git log -p {shown}    git merge {shown}")
     return exits.DONE
-
-
-def _reasons(brought: "Brought", blobs: "Blobs") -> Mapping[bytes, Sequence[str]]:
-    """Why paths need a yes of their own: what any of the commits makes of them counts, not only the last."""
-    from sandbox.gate.effects import effects
-
-    found: dict[bytes, dict[str, None]] = {}
-    for change in brought.changes:
-        for mark in effects(change, lambda file, limit: blobs.read(file.digest, limit)):
-            found.setdefault(change.path, {})[mark.effect.value] = None
-    for path in brought.submodules:
-        found.setdefault(path, {})["code of another repository"] = None
-    return {path: tuple(reasons) for path, reasons in found.items()}
-
-
-def _is_approved(
-    brought: "Brought", reasons: Mapping[bytes, Sequence[str]], branch: str, named: Sequence[str], *, yes: bool
-) -> bool:
-    """Whether it may be done. Raises ApprovalNeeded where somebody has to be asked and there is nobody."""
-    from cli.ask import Person, has_person
-
-    what = _count(len(brought.commits))
-    wanted = [os.fsencode(path).rstrip(b"/") for path in named]
-    unnamed = [path for path in reasons if not any(path == one or path.startswith(one + b"/") for one in (*wanted,))]
-    if yes and not unnamed:
-        return True
-    if yes:
-        listed = " ".join(safe.path(path) for path in unnamed)
-        raise exits.ApprovalNeeded(f"{what} touch what needs a yes of its own; name it after --yes: {listed}")
-    if not has_person():
-        raise exits.ApprovalNeeded(f"taking over {what} has to be approved: add --yes")
-    person = Person(place.stdout())
-    if reasons and not person.confirm(f"{len(reasons)} of these paths are marked: is that what you want?"):
-        return False
-    return person.confirm(f"take over {what} as the new branch {safe.line(branch)}?")
-
-
-def _count(commits: int) -> str:
-    return f"{commits:,} commit{'' if commits == 1 else 's'}"

@@ -57,6 +57,14 @@ def read(variables: Mapping[str, str] | None = None) -> Environment:
     )
 
 
+def of_git(variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Those that tell git who the user is and with what they sign, and none besides."""
+    from sandbox.commits.identity import PASSED_ON
+
+    said = os.environ if variables is None else variables
+    return {name: said[name] for name in PASSED_ON if name in said}
+
+
 def _folder(said: Mapping[str, str], name: str, default: Path) -> Path:
     """One of the XDG folders. The specification says a relative value is to be ignored."""
     value = said.get(name, "")

@@ -21,19 +21,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settled:
-    """What is true now, and the exit code it asks for; `result` is what an apply came to, if there was one."""
+    """What is true now, and the exit code it asks for; `result` is what an apply came to, if there was one.
+
+    `commit` names the commit that was made of it, if one was.
+    """
 
     truth: Truth
     code: int = exits.DONE
     result: "Done | Conflicts | None" = None
+    commit: str = ""
 
 
 @dataclass(frozen=True)
 class Consent:
-    """Who can be asked, and what was said beforehand: `deletions` is the number that `--deletions` stated."""
+    """Who can be asked, and what was said beforehand: `deletions` is the number that `--deletions` stated.
+
+    `message` is what the commit is about that is to be made of what is applied; without one, none is made.
+    """
 
     can_ask: bool
     deletions: int | None = None
+    message: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,9 +117,7 @@ def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consen
 
     Deleting very much has to be confirmed by its number, whoever approved it.
     """
-    from cli.screen.changes import show_applied
-    from cli.screen.conflicts import show_conflicts
-    from sandbox.gate.apply import Applied as Done
+    from cli.committing import commit_after
 
     ready = without_denied(case, approved, terminal)
     if not ready:
@@ -120,6 +126,16 @@ def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consen
     if not _is_sure(case, ready, terminal, consent):
         is_answer = consent.can_ask and consent.deletions is None
         return Settled(pending(case), exits.DONE if is_answer else exits.NOBODY_TO_ASK)
+    with commit_after(case, ready, consent.message, terminal) as commit:
+        return commit(_write(case, ready, terminal))
+
+
+def _write(case: Case, ready: Sequence[Change], terminal: Terminal) -> Settled:
+    """Apply, and show what came of it."""
+    from cli.screen.changes import show_applied
+    from cli.screen.conflicts import show_conflicts
+    from sandbox.gate.apply import Applied as Done
+
     result = apply(case, ready, getpass.getuser())
     if not isinstance(result, Done):
         show_conflicts(case, result.conflicts, terminal)

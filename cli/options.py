@@ -43,6 +43,10 @@ Deletions = Annotated[
         show_default=False,
     ),
 ]
+Sync = Annotated[
+    bool,
+    typer.Option("--sync", help="Apply what the permission rules allow after every step; the rest waits."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking; for scripts.")]
 Hunks = Annotated[
     list[str] | None,
@@ -68,6 +72,29 @@ ChangeSetId = Annotated[
         "--change-set",
         metavar="ID",
         help="Apply only if this is still the change set (`paddock status --json` names it), or end with 5.",
+        show_default=False,
+    ),
+]
+Commits = Annotated[
+    bool,
+    typer.Option("--commits", help="Take the commits made in the sandbox instead, as a new branch; files still wait."),
+]
+Branch = Annotated[
+    str,
+    typer.Option(
+        "--branch", metavar="NAME", help="With --commits: the new branch's name. [paddock/SESSION]", show_default=False
+    ),
+]
+Commit = Annotated[
+    bool, typer.Option("--commit", help="Commit exactly what is applied, on the current branch; takes -m.")
+]
+Message = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--message",
+        "-m",
+        metavar="TEXT",
+        help="With --commit: its message; several are its paragraphs.",
         show_default=False,
     ),
 ]

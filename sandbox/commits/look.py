@@ -52,8 +52,17 @@ class Brought:
     submodules: frozenset[bytes]
 
     @property
-    def net(self) -> tuple[Change, ...]:
-        """What becomes of each path in the end; both sides are the same where it was changed and changed back."""
+    def lasting(self) -> tuple[Change, ...]:
+        """What becomes of each path in the end, by path."""
+        return tuple(change for change in self._net if change.before != change.after)
+
+    @property
+    def passing(self) -> tuple[Change, ...]:
+        """The paths that end as they began: what was there in between is in the history all the same."""
+        return tuple(change for change in self._net if change.before == change.after)
+
+    @property
+    def _net(self) -> tuple[Change, ...]:
         found: dict[bytes, Change] = {}
         for change in self.changes:
             first = found.get(change.path, change)
