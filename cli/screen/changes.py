@@ -10,14 +10,15 @@ from sandbox.changes import Change, Directory, Link, Refused
 if TYPE_CHECKING:
     from cli.case import Case
     from cli.screen.items import Item
-    from sandbox.gate.apply import Applied, Conflicts
+    from sandbox.gate.apply import Applied
     from sandbox.gate.blobs import Blobs
 
 LETTERS: Final = {"added": "A", "modified": "M", "deleted": "D", "mode": "X", "type": "T"}
 COLOURS: Final = {"added": "green", "modified": "cyan", "deleted": "red", "mode": "yellow", "type": "yellow"}
 SIGNS: Final = {"+": "green", "-": "red"}
 AMOUNT: Final = 9  # columns for `+12 -345`
-FEW: Final = 8  # ignored and refused paths shown; pending ones are always shown, every one
+FEW: Final = 8  # ignored and refused paths shown; every ignored deletion is
+MOST: Final = 200  # plain changes shown as rows; one with a remark, every deletion among them, always is
 NAME: Final = 44  # columns a path is padded to, at most
 
 
@@ -34,11 +35,16 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
 
 
 def show_rows(listed: Sequence["Item"], blobs: "Blobs", terminal: Terminal) -> None:
-    """A row each, those that deserve a look first; every one of them."""
-    width = min(NAME, max((len(item.name) for item in listed), default=0))
-    for item in sorted(listed, key=lambda item: not item.remarks):
+    """A row each, those that deserve a look first. Of very many plain ones the rest is counted; no deletion ever is."""
+    plain = [item for item in listed if not item.remarks]
+    shown = [*(item for item in listed if item.remarks), *plain[: MOST if len(plain) > MOST + 1 else None]]
+    width = min(NAME, max((len(item.name) for item in shown), default=0))
+    for item in shown:
         for line in row(item, blobs, terminal, width):
             terminal.line(line)
+    if len(shown) < len(listed):
+        rest = f"  … and {len(listed) - len(shown):,} more like these: `paddock diff --stat` has every one"
+        terminal.line(terminal.style(rest, "yellow"))
 
 
 def row(item: "Item", blobs: "Blobs", terminal: Terminal, width: int) -> list[str]:
@@ -94,19 +100,6 @@ def amount(change: Change, blobs: "Blobs") -> str:
         return "binary"
     added, removed = counted
     return " ".join(text for number, text in ((added, f"+{added}"), (removed, f"-{removed}")) if number)
-
-
-def show_conflicts(case: "Case", conflicts: "Conflicts", terminal: Terminal) -> None:
-    """Why nothing was written, path by path, and what to do about it."""
-    draw = terminal.style
-    terminal.line(draw("nothing was written: the checkout is not what these changes were made for", "red"))
-    for conflict in conflicts.conflicts:
-        terminal.line(f"  {safe.path(conflict.path)}  {draw(safe.line(conflict.reason), 'yellow')}")
-    short = case.short
-    terminal.line("what you can do:")
-    terminal.line(f"  paddock apply {short} PATH…        apply the other files alone")
-    terminal.line(f"  paddock diff {short} PATH…         see what was meant, and merge it by hand")
-    terminal.line(f'  paddock run -r {short} "…"         have it done again on what is there now')
 
 
 def show_applied(applied: "Applied", terminal: Terminal) -> None:

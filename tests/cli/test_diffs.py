@@ -156,3 +156,13 @@ def test_v07_a_lookalike_in_a_name_is_a_note(drawn, blobs):
 def test_v12_attributes_in_the_tree_change_nothing_of_what_is_shown(drawn, blobs):
     attributes = Change(b".gitattributes", None, blobs.put(b"*.py -diff linguist-generated diff=evil\n"))
     assert "+evil()" in drawn(attributes, Change(b"a.py", None, blobs.put(b"evil()\n")))
+
+
+def test_of_very_many_plain_changes_the_rest_is_counted_and_no_deletion_is_cut(drawn, blobs):
+    file = blobs.put(b"x\n")
+    many = [Change(b"a%04d" % number, None, file) for number in range(1000)]
+    gone = [Change(b"gone%03d" % number, blobs.put(b"%d\n" % number), None) for number in range(300)]
+    rows = drawn(*many, *gone, listed=True)
+    assert sum(row.startswith("  D gone") for row in rows) == 300
+    assert sum(row.startswith("  A a") for row in rows) == 200
+    assert rows[-1] == "  … and 800 more like these: `paddock diff --stat` has every one"
