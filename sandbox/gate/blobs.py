@@ -59,6 +59,14 @@ class Blobs:
 
     def read(self, digest: str, limit: int | None = None) -> bytes:
         """The content, verified; at most its first `limit` bytes, if given. Raises StateError if missing or damaged."""
+        descriptor = self._descriptor(digest)
+        try:
+            head = _read_upto(descriptor, _CHUNK + 1)
+        finally:
+            os.close(descriptor)
+        if len(head) <= _CHUNK:  # nearly all are so small, and a review reads each more than once
+            self._expect(digest, hashlib.sha256(head).hexdigest())
+            return head if limit is None else head[:limit]
         with self.open(digest) as file:
             return file.read() if limit is None else file.read(limit)
 
