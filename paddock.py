@@ -2,8 +2,7 @@
 
 from images.errors import BuildFailed, ImageError, UnknownImage
 from runtime.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
-from runtime.permissions.policy import DeniedByRule
-from runtime.permissions.settings import SettingsError
+from runtime.permissions.errors import DeniedByRule, SettingsError
 from runtime.project import Project, project
 from runtime.script import ScriptServer, load_script
 from runtime.settings import Bounds, ModelChoice

@@ -133,8 +133,9 @@ def reasons(case: Case, changes: Iterable[Change]) -> tuple[tuple[str, int], ...
 def apply(case: Case, changes: Sequence[Change], by: str) -> "Applied | Conflicts":
     """Write approved changes to the checkout: all of them, or none and the reasons. Records the approval first.
 
-    Raises Misuse if a rule denies one of them: nobody can approve that.
+    Raises DeniedByRule if there is such a rule for one of them: nobody can approve that.
     """
+    from runtime.permissions.errors import DeniedByRule
     from sandbox.gate import apply as gate
     from sandbox.gate.blobs import Blobs
     from sandbox.gate.decisions import approval
@@ -142,7 +143,7 @@ def apply(case: Case, changes: Sequence[Change], by: str) -> "Applied | Conflict
 
     denied = [change for change in changes if case.verdict(change).decision == "deny"]
     if denied:
-        raise exits.Misuse(f"{safe.path(denied[0].path)} is {case.verdict(denied[0]).reason}: nothing was written")
+        raise DeniedByRule(f"{safe.path(denied[0].path)} is {case.verdict(denied[0]).reason}: nothing was written")
     return gate.apply(
         approval(case.changes, changes, by),
         checkout=case.checkout,

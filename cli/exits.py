@@ -47,7 +47,7 @@ def code_of(error: Exception) -> int | None:
     """The exit code of an error whose text is meant for people; None for one that is a bug of ours."""
     from images.errors import ImageError
     from runtime.errors import ModelError
-    from runtime.permissions.settings import SettingsError
+    from runtime.permissions.errors import PermissionsError
     from runtime.script import ScriptError
     from sandbox.errors import CheckoutRefused, EngineUnavailable, SandboxError, SessionNotFound
 
@@ -58,7 +58,7 @@ def code_of(error: Exception) -> int | None:
             return NO_ENGINE
         case ImageError():
             return NO_IMAGE
-        case CheckoutRefused() | SessionNotFound() | ScriptError() | SettingsError():
+        case CheckoutRefused() | SessionNotFound() | ScriptError() | PermissionsError():
             return USAGE
         case SandboxError() | ModelError():
             return FAILED

@@ -11,7 +11,8 @@ import platformdirs
 from images import catalog
 from runtime.agent import agent_for
 from runtime.events import Event, Finished
-from runtime.permissions.policy import DeniedByRule, Policy
+from runtime.permissions.errors import DeniedByRule
+from runtime.permissions.policy import Policy
 from runtime.permissions.sources import own_files, policy_for
 from runtime.settings import Bounds, ModelChoice, Places
 from sandbox.base import Call, Command, ExecResult, Sandbox

@@ -15,10 +15,6 @@ from sandbox.changes import Change, Directory
 from sandbox.gate.effects import NOWHERE, Host, Marked, Read, effects
 
 
-class DeniedByRule(Exception):
-    """A change was asked for that a rule denies; the text names both."""
-
-
 @dataclass(frozen=True)
 class Policy:
     """All rules for one checkout, in the order of their files. `notices` are sentences its user should see."""

@@ -22,13 +22,15 @@ PROJECT_SCOPES: Final[tuple[Scope, ...]] = ("local", "project")
 """What lies in the repository, and may therefore only make rules tighter."""
 
 _TOOLS: Final = """
-    Agent AskUserQuestion Bash BashOutput Cd Edit EnterWorktree ExitPlanMode ExitWorktree Glob Grep KillShell LS LSP
-    ListMcpResources Monitor MultiEdit NotebookEdit NotebookRead PowerShell Read ReadMcpResource SendMessage Skill Task
-    TaskCreate TaskGet TaskList TaskOutput TaskStop TaskUpdate TodoWrite ToolSearch WebFetch WebSearch Write
+    Agent Artifact AskUserQuestion Bash BashOutput Cd Edit EnterPlanMode EnterWorktree ExitPlanMode ExitWorktree Glob
+    Grep KillBash KillShell LS LSP ListMcpResources ListMcpResourcesTool Monitor MultiEdit NotebookEdit NotebookRead
+    PowerShell Read ReadMcpResource ReadMcpResourceTool SendMessage Skill SlashCommand Task TaskCreate TaskGet TaskList
+    TaskOutput TaskStop TaskUpdate TodoRead TodoWrite ToolSearch WebFetch WebSearch Workflow Write
 """
 TOOLS: Final = frozenset(_TOOLS.split())
-NEVER_ASKED: Final = frozenset(("Glob", "MultiEdit", "NotebookEdit", "Write"))
-"""Tools whose path rules are accepted, as everywhere, and mean nothing: `Edit` covers every way to write."""
+NEVER_ASKED: Final = frozenset(("Glob", "Grep", "LS", "MultiEdit", "NotebookEdit", "Write"))
+"""Tools whose path rules are accepted, as everywhere, and mean nothing: `Edit` and `Read` cover all that have paths."""
+_READING: Final = frozenset(("Glob", "Grep", "LS"))
 
 _RULE: Final = re.compile(r"([A-Za-z*][A-Za-z0-9_*-]*)(?:\((.*)\))?")
 _MCP: Final = re.compile(r"mcp__[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*(?:__.*)?")
@@ -78,7 +80,10 @@ class Reach:
 
 @dataclass(frozen=True)
 class Spot:
-    """A path of the checkout that a rule may mean, and the checkout's own real path."""
+    """A path of the checkout that a rule may mean, and the checkout's own real path.
+
+    No `checkout`: the path begins at the root of the file system, and is none of a checkout.
+    """
 
     checkout: str
     path: str
@@ -87,7 +92,7 @@ class Spot:
     def below(self, root: str | None) -> list[str] | None:
         """The names from `root` (None: the checkout) down to the path; None if it is not below that."""
         if root is None:
-            return self.path.split("/")
+            return self.path.split("/") if self.checkout else None
         absolute = f"{self.checkout.rstrip('/')}/{self.path}"
         above = root.rstrip("/") + "/"
         return absolute[len(above) :].split("/") if absolute.startswith(above) else None
@@ -182,7 +187,8 @@ def reach_of(specifier: str, judgement: Judgement, source: Source, home: str) ->
 def notice_of(rule: Rule) -> str:
     """What its author should know about a rule that is accepted, or the empty string."""
     if rule.specifier and rule.tool in NEVER_ASKED:
-        return f"{rule.where}: {rule.text} does nothing: Edit({rule.specifier}) covers every way to write"
+        tool = "Read" if rule.tool in _READING else "Edit"
+        return f"{rule.where}: {rule.text} does nothing: {tool}({rule.specifier}) covers every tool that has paths"
     return ""
 
 
@@ -212,7 +218,7 @@ def _check_specifier(tool: str, specifier: str, judgement: Judgement) -> None:
         case "WebFetch":
             if not specifier.startswith("domain:") or specifier == "domain:":
                 raise BadRule("is not of the form WebFetch(domain:example.com)")
-        case "Bash" | "PowerShell" | "Edit" | "Read" | "Agent" | "Task" | "Skill" | "Cd":
+        case "Bash" | "PowerShell" | "Edit" | "Read" | "Agent" | "Task" | "Skill" | "SlashCommand" | "Cd":
             pass
         case _ if tool in NEVER_ASKED:
             pass

@@ -14,6 +14,7 @@ from typing import Final
 
 import pydantic
 
+from runtime.permissions.errors import SettingsError
 from runtime.permissions.located import BadJson, Steps, nearest, parsed
 from runtime.permissions.rules import (
     JUDGEMENTS,
@@ -37,10 +38,6 @@ _PROBLEMS: Final = {
     "extra_forbidden": "is not known here",
     "missing": "is missing",
 }
-
-
-class SettingsError(Exception):
-    """A settings file cannot be used; the text names it, the line, and what is wrong."""
 
 
 class _Entry(pydantic.BaseModel):
@@ -90,13 +87,26 @@ def read_file(path: str) -> bytes | None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return None
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        content = read_regular(descriptor)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    if content is None:
+        raise SettingsError(f"{path} is not a regular file")
+    return content
+
+
+def read_regular(descriptor: int) -> bytes | None:
+    """What an open file holds, at most one byte more than settings may have; None if it is not a regular one.
+
+    Closes it. Raises OSError.
+    """
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SettingsError(f"{path} is not a regular file")
-        try:
-            return file.read(LARGEST + 1)
-        except OSError as error:
-            raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+            return None
+        return os.read(descriptor, LARGEST + 1)
+    finally:
+        os.close(descriptor)
 
 
 def load(data: bytes, source: Source, around: Surroundings) -> Loaded:
@@ -172,9 +182,11 @@ class _Loading:
 
 def _spot(path: str, checkout: str) -> Spot:
     """An example: relative to the checkout, or absolute; a folder's ends in a slash."""
-    if path.startswith("/"):
-        return Spot("", path.strip("/"), path.endswith("/"))
-    return Spot(checkout, path.removeprefix("./").rstrip("/"), path.endswith("/"))
+    is_folder = path.endswith("/")
+    if path.startswith("/") and not path.startswith(f"{checkout}/"):
+        return Spot("", path.strip("/"), is_folder)
+    inside = path.removeprefix(f"{checkout}/").removeprefix("./")
+    return Spot(checkout, inside.rstrip("/"), is_folder)
 
 
 def _text_of(data: bytes, source: Source) -> str:

@@ -7,7 +7,6 @@ an agent writes into them, and a person lets pass, has no say about the rest of 
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Final
 import platformdirs
 import pydantic
 
+from runtime.permissions.errors import SettingsError
 from runtime.permissions.policy import Policy, counts
 from runtime.permissions.rules import Rule, Scope, Source
-from runtime.permissions.settings import LARGEST, Loaded, SettingsError, Surroundings, load, read_file
+from runtime.permissions.settings import Loaded, Surroundings, load, read_file, read_regular
 from sandbox.errors import CheckoutRefused, SessionNotFound
 from sandbox.gate.host import opened, opened_checkout
 from sandbox.gate.syscalls import FILE
@@ -163,7 +163,5 @@ def _keep(name: bytes, folder: int) -> _Kept:
         raise
     except OSError as error:
         return _Kept(problem="is a link" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}")
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return _Kept(problem="is not a regular file")
-        return _Kept(content=file.read(LARGEST + 1).hex())
+    content = read_regular(descriptor)
+    return _Kept(problem="is not a regular file") if content is None else _Kept(content=content.hex())
