@@ -172,5 +172,8 @@ def _read_regular(name: bytes, directory: int) -> bytes:
         descriptor = os.open(name, FILE, dir_fd=directory)
     except OSError:
         return b""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a folder of this name: `fdopen` would not take it
+        os.close(descriptor)
+        return b""
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(_LARGEST) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        return file.read(_LARGEST)

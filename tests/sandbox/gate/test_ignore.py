@@ -115,3 +115,11 @@ def test_the_users_own_file_is_where_git_finds_it(tmp_path, config, wanted):
     if config is not None:
         (tmp_path / ".gitconfig").write_text(config)
     assert user_excludes(tmp_path) == tmp_path / wanted
+
+
+def test_a_folder_with_the_name_of_an_ignore_file_ignores_nothing(tmp_path):
+    (tmp_path / ".gitignore").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".gitignore").write_text("b\n")
+    assert not Ignored(tmp_path).matches(b"b", False)
+    assert Ignored(tmp_path).matches(b"a/b", False)
