@@ -95,6 +95,12 @@ class Collisions:
         return compared(host).or_else(parent)
 
 
+def compares_bytes(directory: int) -> bool:
+    """Whether an open folder is known to hold any name, apart from every other: as Linux' own file systems do."""
+    system = file_system(directory)
+    return system == _XFS or (system in _BY_FLAG and not _has_casefold_flag(directory))
+
+
 def compared(directory: int) -> Comparison:
     """How an open folder compares names, tried with other spellings of those it holds; nothing is written."""
     listed = list(map(os.fsencode, os.listdir(directory)))

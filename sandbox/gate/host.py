@@ -32,6 +32,12 @@ def opened(root: int, path: bytes) -> Iterator[int]:
     try:
         yield descriptor
     finally:
+        shut(descriptor)
+
+
+def shut(descriptor: int) -> None:
+    """Close what was only read through: whatever that says, nothing is lost by it."""
+    with contextlib.suppress(OSError):
         os.close(descriptor)
 
 
@@ -45,7 +51,7 @@ def opened_checkout(path: os.PathLike[str]) -> Iterator[int]:
     try:
         yield descriptor
     finally:
-        os.close(descriptor)
+        shut(descriptor)
 
 
 def names_in(root: int, path: bytes) -> list[bytes] | None:
@@ -69,6 +75,16 @@ def lstat(directory: int, name: bytes) -> os.stat_result | None:
         if error.errno == errno.ENAMETOOLONG:
             return None  # no such name can exist here
         raise
+
+
+def facts_at(root: int, path: bytes) -> os.stat_result | None:
+    """What an entry below `root` is, no link followed; None if there is none, or it cannot be reached."""
+    folder, _, name = path.rpartition(b"/")
+    try:
+        with opened(root, folder) as directory:
+            return lstat(directory, name)
+    except OSError:
+        return None
 
 
 def node_at(directory: int, name: bytes, *, read: ReadFile = hash_fd) -> tuple[Node | None, os.stat_result | None]:

@@ -5,12 +5,13 @@ the gate has read it while the facts still matched. Updates are appended to `<fi
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from sandbox.gate.syscalls import open_beneath
 
 _MAGIC = b"paddock manifest 1\n"
 _FACTS = struct.Struct("<IQQqqq")  # mode, device, inode, size, mtime_ns, ctime_ns
+_INODE = struct.Struct("<QQ")
+_INODE_AT = struct.calcsize("<I")
 _FOLDER = _FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
 _UNKNOWN = bytes(_FACTS.size)  # the facts of nothing
 _FOR_EVER = 2**63
@@ -137,9 +140,28 @@ class Manifest:
             return known is None and self.base(path) is None
         return known == pack(facts)
 
+    def is_in_place(self, path: bytes, facts: os.stat_result) -> bool:
+        """Whether the entry at `path` is still the same inode, whatever was written to it."""
+        known = self._known(path)
+        return known is not None and _FACTS.unpack(known)[1:3] == (facts.st_dev, facts.st_ino)
+
     def is_unread(self, path: bytes) -> bool:
         """Whether something stood at `path` of which only the facts are known."""
         return path in self._index and path not in self._renewed
+
+    def names_of(self, facts: os.stat_result) -> Sequence[bytes]:
+        """The paths that were this file (the same device and inode), when each of them was looked at last."""
+        wanted = _INODE.pack(facts.st_dev, facts.st_ino)
+        found = [path for path, (known, *_) in self._renewed.items() if known is not None and wanted in known]
+        names: list[bytes] = []
+        place = self._facts.find(wanted)
+        while place >= 0:
+            names = names or list(self._index)
+            path = names[place // _FACTS.size]
+            if place % _FACTS.size == _INODE_AT and path not in self._renewed:
+                found.append(path)
+            place = self._facts.find(wanted, place + 1)
+        return found
 
     def base(self, path: bytes) -> Node | None:
         """What `path` held when the session began or at the last apply; None if nobody read it in time."""
@@ -179,6 +201,7 @@ class Manifest:
         ]
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(self._updates, flags, 0o600), "ab") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # `paddock apply --watch` may be telling it something, too
             # A newline first: a line that a crash tore must not swallow the next one.
             file.write(("\n" + "\n".join(lines) + "\n").encode())
 
@@ -251,6 +274,8 @@ def _read_updates(path: Path, start: int) -> tuple[dict[bytes, _Known], int]:
             whole, newline, torn = file.read().rpartition(b"\n")
     except FileNotFoundError:
         return {}, 0
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}") from error
     found: dict[bytes, _Known] = {}
     for line in filter(None, [*whole.split(b"\n"), torn]):
         try:

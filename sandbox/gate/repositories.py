@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterable
 
 from sandbox.changes import Change
 from sandbox.gate.folders import above
+from sandbox.gate.host import facts_at
+from sandbox.gate.names import folded
+from sandbox.gate.preimages import Conflict
 
 REASON = "belongs to a folder that git takes for a repository: its settings and hooks run programs"
 
 _PROOFS = ((b"HEAD", b"objects", b"refs"), (b"HEAD", b"commondir"))
 _PARTS = frozenset(
     (
-        *_PROOFS[0],
-        *_PROOFS[1],
+        b"head",
+        b"objects",
+        b"refs",
+        b"commondir",
         b"gitdir",
         b"config",
         b"config.worktree",
@@ -26,6 +31,12 @@ _PARTS = frozenset(
         b"worktrees",
     )
 )
+
+
+def assembled(root: int, changes: Iterable[Change]) -> list[Conflict]:
+    """What some of the changes, or those of another session, must not put together in the checkout as it is now."""
+    found = inside_bare(changes, lambda path: facts_at(root, path) is not None)
+    return [Conflict(change.path, REASON) for part in found.values() for change in part]
 
 
 def inside_bare(changes: Iterable[Change], exists: Callable[[bytes], bool]) -> dict[bytes, list[Change]]:
@@ -48,7 +59,10 @@ def inside_bare(changes: Iterable[Change], exists: Callable[[bytes], bool]) -> d
 
 
 class _After:
-    """Which paths there are once the changes are made."""
+    """Which paths there are once the changes are made.
+
+    What comes counts in any case: git finds `Head` where the file system does. What stands there the file system says.
+    """
 
     def __init__(self, changes: Iterable[Change], exists: Callable[[bytes], bool]) -> None:
         self._exists = exists
@@ -58,20 +72,30 @@ class _After:
             if change.after is None:
                 self._gone.add(change.path)
                 continue
-            self._come.update((change.path, *above(change.path)))
+            for path in (change.path, *above(change.path)):
+                name = _folded(path)
+                if name in self._come:
+                    break  # and so are the folders above it
+                self._come.add(name)
 
     def has(self, path: bytes) -> bool:
-        return path in self._come or (path not in self._gone and self._exists(path))
+        return _folded(path) in self._come or (path not in self._gone and self._exists(path))
 
 
 def _homes(path: bytes) -> Iterable[tuple[bytes, bytes]]:
     """Every folder above a path in which it would be one of git's own files, with the name it has there."""
-    if not any(part in path for part in _PARTS):
+    if not any(part in path.lower() for part in _PARTS) and path.isascii():
         return
     parts = path.split(b"/")
     for depth, part in enumerate(parts):
-        if part in _PARTS:
+        if _folded(part) in _PARTS:
             yield b"/".join(parts[:depth]), part
+
+
+def _folded(path: bytes) -> bytes:
+    if path.isascii():
+        return path.lower()
+    return b"/".join((folded(part) or "?").encode("utf-8", "surrogateescape") for part in path.split(b"/"))
 
 
 def _join(folder: bytes, name: bytes) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sandbox.changes import Change, Directory, File, Gone, Node, Refused, Settled
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.host import Unusable, lstat, node_at, opened
+from sandbox.gate.host import Unusable, facts_at, lstat, node_at
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.upper import Entry, Level, levels
@@ -80,12 +80,7 @@ class Standings:
 
     def exists(self, path: bytes) -> bool:
         """Whether something stands at `path` now."""
-        folder, _, name = path.rpartition(b"/")
-        try:
-            with opened(self.root, folder) as directory:
-                return lstat(directory, name) is not None
-        except OSError:
-            return False
+        return facts_at(self.root, path) is not None
 
     def is_unmoved(self, path: bytes, facts: os.stat_result) -> bool:
         """Whether an entry with these facts is the one the session began with."""
