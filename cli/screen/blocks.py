@@ -10,6 +10,7 @@ from runtime.events import Denied, ToolFinished, ToolOutput, ToolStarted
 HEAD: Final = 6  # lines of output shown as they come
 TAIL: Final = 6  # lines shown once the call has ended
 EDGE: Final = "  │ "
+LONGEST_NAME: Final = 40  # columns of a tool's name: it is the model's word
 
 
 class Block:
@@ -35,12 +36,14 @@ class Block:
     def show(self) -> None:
         """Come to the front: draw what has happened so far, and from now on as it happens."""
         self._is_shown = True
-        first, *more = safe.lines(self._started.summary) or [""]
-        name = safe.line(self._started.name)
+        name = self._terminal.fit(safe.line(self._started.name), LONGEST_NAME)
         draw = self._terminal.style
-        self._terminal.line(f"{draw('●', 'cyan')} {draw(name, 'bold')}  {first}".rstrip())
-        for line in more:
-            self._terminal.line(f"{' ' * (len(name) + 4)}{line}")
+        margin = " " * (len(name) + 4)
+        lines = safe.lines(self._started.summary) or [""]
+        first, *more = [row for line in lines for row in self._terminal.wrap(margin + line, indent=len(margin))]
+        self._terminal.line(f"{draw('●', 'cyan')} {draw(name, 'bold')}  {first[len(margin) :]}".rstrip())
+        for row in more:
+            self._terminal.line(row)
         waiting, self._waiting = self._waiting, []
         for output in waiting:
             self._draw_line(output)
@@ -86,9 +89,10 @@ class Block:
 
     def _write(self, line: bytes) -> None:
         for text in safe.lines(line) or [""]:
-            room = self._terminal.width - len(EDGE)
-            shown = text if self._whole else self._terminal.fit(text, room)
-            self._terminal.line(self._terminal.style(EDGE + shown, "dim"))
+            whole = self._terminal.wrap(EDGE + text, indent=len(EDGE), mark=EDGE)
+            rows = whole if self._whole else [EDGE + self._terminal.fit(text, self._terminal.width - len(EDGE))]
+            for row in rows:
+                self._terminal.line(self._terminal.style(row, "dim"))
 
     def _draw_end(self, finished: ToolFinished) -> None:
         if self._dropped:  # one more goes: a single line would be shown in place of saying so
@@ -104,11 +108,12 @@ class Block:
         result = outcomes.ending(finished)
         if not result:
             return
-        first, *more = safe.lines(result)
         style = "red" if finished.is_error else "dim"
-        self._terminal.line(draw(f"  ╰ {first}", style))
-        for line in more[: TAIL - 1]:
-            self._terminal.line(draw(f"    {line}", style))
+        lines = safe.lines(result)
+        first, *more = [row for line in lines[:TAIL] for row in self._terminal.wrap(f"    {line}", indent=4)]
+        self._terminal.line(draw(f"  ╰ {first[4:]}", style))
+        for row in more:
+            self._terminal.line(draw(row, style))
 
 
 def denied(event: Denied) -> str:

@@ -19,6 +19,7 @@ SIGNS: Final = {"+": "green", "-": "red"}
 AMOUNT: Final = 9  # columns for `+12 -345`
 FEW: Final = 8  # ignored and refused paths shown; every ignored deletion is
 MOST: Final = 200  # plain changes shown as rows; one with a remark, every deletion among them, always is
+WHERE: Final = "`paddock diff --stat` has every one"
 NAME: Final = 44  # columns a path is padded to, at most
 
 
@@ -29,22 +30,21 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
 
     asked = case.changes.pending if changes is None else changes
     blobs = Blobs(case.session.blobs)
-    show_rows(items(asked, blobs, case.warnings), blobs, terminal)
+    show_rows(items(asked, blobs, case.warnings), blobs, terminal, most=MOST)
     if changes is None:
         show_apart(case, terminal)
 
 
-def show_rows(listed: Sequence["Item"], blobs: "Blobs", terminal: Terminal) -> None:
-    """A row each, those that deserve a look first. Of very many plain ones the rest is counted; no deletion ever is."""
+def show_rows(listed: Sequence["Item"], blobs: "Blobs", terminal: Terminal, *, most: int | None = None) -> None:
+    """A row each, those that deserve a look first. `most`: of more plain ones the rest is counted; no deletion is."""
     plain = [item for item in listed if not item.remarks]
-    shown = [*(item for item in listed if item.remarks), *plain[: MOST if len(plain) > MOST + 1 else None]]
+    shown = [*(item for item in listed if item.remarks), *plain[:most]]
     width = min(NAME, max((len(item.name) for item in shown), default=0))
     for item in shown:
         for line in row(item, blobs, terminal, width):
             terminal.line(line)
     if len(shown) < len(listed):
-        rest = f"  … and {len(listed) - len(shown):,} more like these: `paddock diff --stat` has every one"
-        terminal.line(terminal.style(rest, "yellow"))
+        terminal.line(terminal.style(f"  … and {len(listed) - len(shown):,} more like these: {WHERE}", "yellow"))
 
 
 def row(item: "Item", blobs: "Blobs", terminal: Terminal, width: int) -> list[str]:

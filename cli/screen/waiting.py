@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final, Literal
 
 from cli.screen import safe
-from cli.screen.changes import show_apart, show_rows
+from cli.screen.changes import MOST, show_apart, show_rows
 from cli.screen.items import items
 from cli.screen.judged import show_notices
 from cli.screen.terminal import Terminal
@@ -46,7 +46,8 @@ def show_waiting(case: "Case", terminal: Terminal) -> None:
     for group, changes in groups.items():
         if changes:
             terminal.line(terminal.style(f"{TITLES[group]}:", STYLES[group]))
-            show_rows(items(changes, blobs, lambda change: _why(case, change)), blobs, terminal)
+            listed = items(changes, blobs, lambda change: _why(case, change))
+            show_rows(listed, blobs, terminal, most=MOST if group == "ordinary" else None)
     show_apart(case, terminal)
     show_notices(case.policy, terminal)
 

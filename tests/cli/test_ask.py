@@ -57,14 +57,14 @@ def test_the_empty_answer_is_the_safe_one(seat, typed):
     assert seat.person.choose("apply?", ANSWERS, "n") == "n"
 
 
-def test_what_was_typed_before_the_question_is_no_answer(seat):
+def test_v17_what_was_typed_before_the_question_is_no_answer(seat):
     os.write(seat.master, b"y\n")
     time.sleep(0.1)
     seat.type(b"n\n")
     assert seat.person.choose("apply?", ANSWERS, "n") == "n"
 
 
-def test_a_paste_is_no_answer(seat):
+def test_v17_a_paste_is_no_answer(seat):
     seat.type([b"\x1b[200~y\ny\n\x1b[201~", b"n\n"])
     assert seat.person.choose("apply?", ANSWERS, "n") == "n"
 

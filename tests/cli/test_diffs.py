@@ -5,7 +5,7 @@ import io
 import pyte
 import pytest
 
-from cli.screen.changes import show_rows
+from cli.screen.changes import MOST, show_rows
 from cli.screen.diffs import Origins, show_diff, show_item
 from cli.screen.items import items
 from cli.screen.terminal import Terminal
@@ -35,7 +35,7 @@ def drawn(blobs, monkeypatch):
         terminal = Terminal(stream, color=False)
         found = items(changes, blobs)
         if listed:
-            show_rows(found, blobs, terminal)
+            show_rows(found, blobs, terminal, most=MOST)
         else:
             for item in found:
                 show_item(item, blobs, terminal, **more)

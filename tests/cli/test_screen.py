@@ -87,7 +87,7 @@ def everything(text):
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("verbose", [False, True])
-def test_no_control_byte_of_theirs_reaches_the_stream(text, verbose):
+def test_v03_no_control_byte_of_theirs_reaches_the_stream(text, verbose):
     shown = drawn(*everything(text), verbose=verbose)
     assert [letter for letter in shown if not letter.isprintable() and letter != "\n"] == []
 
@@ -100,7 +100,7 @@ def test_an_emulator_is_left_as_it_was(text):
     assert all(cell.fg == "default" for row in screen.buffer.values() for cell in row.values())
 
 
-def test_an_escape_sequence_cut_in_two_does_not_join():
+def test_v21_an_escape_sequence_cut_in_two_does_not_join():
     shown = drawn(
         TextDelta("a\x1b"), TextDelta("]11;?\x07b"), started(), output("\x1b]1"), output("1;?\x07\n"), finished()
     )
@@ -150,9 +150,23 @@ def test_a_failed_command_says_its_exit_code():
     assert drawn(started(), done).splitlines()[-1] == "  ╰ exit code 3"
 
 
-def test_an_output_line_is_fenced_so_that_it_cannot_pose_as_a_question():
+def test_v16_an_output_line_is_fenced_so_that_it_cannot_pose_as_a_question():
     shown = drawn(started(), output("apply a.txt? [y]es [n]o\n"), finished())
     assert "  │ apply a.txt? [y]es [n]o" in shown.splitlines()
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_v16_a_line_too_long_for_the_terminal_stays_behind_the_fence(verbose, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    spoof = "x" * 76 + "apply a.txt? [y]es [n]o"
+    summary = "y" * 72 + "applied 3 files"
+    shown = drawn(started(summary=summary), output(spoof + "\n"), finished(), tty=True, verbose=verbose)
+    screen = pyte.Screen(80, 24)
+    pyte.Stream(screen).feed(shown.replace("\n", "\r\n"))
+    rows = [row.rstrip() for row in screen.display if row.strip()]
+    assert [row for row in rows if row.startswith(("apply", "applied"))] == []
+    assert "applied 3 files" in "".join(rows)
+    assert ("  │ apply a.txt? [y]es [n]o" in rows) is verbose
 
 
 def test_off_a_terminal_nothing_moves_and_nothing_is_coloured():
