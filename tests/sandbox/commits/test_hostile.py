@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.commits.bundle import ASKED
 from sandbox.errors import CommitRefused
-from tests.sandbox.commits.repositories import AUTHOR, bundle, clone_inside, files_of, git, make_repository, shell
+from tests.sandbox.commits.repositories import AUTHOR, bundle, files_of, git, shell
 from tests.sandbox.commits.test_taking import bring
 
 ZEROS = "0" * 40
@@ -19,22 +19,6 @@ PERSON = "Eve <e@x> 1 +0000"
 KINDS = {"commit": 1, "tree": 2, "blob": 3}
 
 Forge = Callable[[Path], str]
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return make_repository(tmp_path / "checkout")
-
-
-@pytest.fixture
-def inside(tmp_path: Path, repository: Path) -> Path:
-    return clone_inside(repository, tmp_path / "inside")
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Path:
-    (tmp_path / "session" / "blobs").mkdir(parents=True)
-    return tmp_path / "session"
 
 
 @contextmanager

@@ -13,25 +13,9 @@ from sandbox.commits.repository import Repository, find
 from sandbox.commits.taking import Taken, branch_for, take
 from sandbox.errors import CommitRefused
 from sandbox.gate.blobs import Blobs
-from tests.sandbox.commits.repositories import bundle, clone_inside, files_of, git, make_repository, shell
+from tests.sandbox.commits.repositories import bundle, files_of, git, make_repository, shell
 
 Arrive = Callable[[Path, Path], tuple[Brought, Taken]]
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return make_repository(tmp_path / "checkout")
-
-
-@pytest.fixture
-def inside(tmp_path: Path, repository: Path) -> Path:
-    return clone_inside(repository, tmp_path / "inside")
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Path:
-    (tmp_path / "session" / "blobs").mkdir(parents=True)
-    return tmp_path / "session"
 
 
 def known(repository: Repository) -> list[str]:
@@ -52,8 +36,8 @@ def test_commits_arrive_as_one_new_branch_and_nothing_else_changes(
     repository: Path, inside: Path, session: Path, tmp_path: Path
 ) -> None:
     shell(inside, "git add untracked.txt; git commit -qm three; git tag evil; git branch other; git stash clear")
+    status = git(repository, "status", "--porcelain")  # which brings the index up to date
     before = files_of(repository)
-    status = git(repository, "status", "--porcelain")
     brought, taken = bring(session, repository, bundle(inside, tmp_path / "b", repository))
     assert taken == Taken("paddock/abcdef01", 1)
     new = {name: text for name, text in files_of(repository).items() if before.get(name) != text}
