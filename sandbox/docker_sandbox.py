@@ -1,5 +1,6 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -48,7 +49,6 @@ class DockerSandbox:
         self._session = session
         self._user = user
         self.noted = anyio.Event()
-        self._caught_up = anyio.Event()
         self._ledger = Ledger(session)
         self._left: dict[str, Call] = {}
         self._started = anyio.Event()
@@ -71,21 +71,12 @@ class DockerSandbox:
         if hello.version != VERSION:
             raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
         self._environment = environment(self._user, hello.shell)
-        await self._caught_up.wait()
         self._started.set()
 
     async def catch_up(self) -> None:
-        """Before the first call: note what changed while no sandbox was open, so that no call is blamed for it."""
-        try:
+        """Before it is started again: put in order what was left, and note what changed since as no call's doing."""
+        with contextlib.suppress(SandboxError):  # the first call's own note fails of the same, and says so
             await anyio.to_thread.run_sync(self._ledger.catch_up)
-        except SandboxError:
-            pass  # the first call's own note fails of the same, and says so
-        finally:
-            self._caught_up.set()
-
-    def begin_account(self) -> None:
-        """There is nothing to catch up with: the session is new."""
-        self._caught_up.set()
 
     def fail(self, error: Exception) -> None:
         """There will be no sandbox: every call, waiting or yet to come, raises this."""

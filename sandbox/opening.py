@@ -64,10 +64,9 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
         async with anyio.create_task_group() as tasks:
             if is_new(session):
                 tasks.start_soon(_note, sandbox, session, mark_beginning(session))
-                sandbox.begin_account()
             else:
                 sandbox.noted.set()
-                tasks.start_soon(sandbox.catch_up)
+                await sandbox.catch_up()
             tasks.start_soon(_start, sandbox, session, engine, tasks)
             try:
                 yield sandbox

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
 from sandbox.gate.syscalls import DIRECTORY, open_beneath, type_word
 from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, kind_of, levels
+from sandbox.gate.vanished import vanished
 
 SIZE_LIMIT = 256 * 1024 * 1024
 """Bytes of one file that is taken without being asked for by a higher limit."""
@@ -40,14 +41,14 @@ def collect(
     size_limit: int = SIZE_LIMIT,
     excludes: Path | None = None,
     seen: Manifest | None = None,
+    removed: Collection[bytes] = (),
 ) -> ChangeSet:
     """Compare an overlay's upper directory with the checkout as it is now.
 
-    Nothing in `upper` is believed: it is read by directory descriptors, its contents are hashed, and times, git's
-    index and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after
-    an apply. The cost grows with what changed. `size_limit` is in bytes a file, for both sides; `excludes` is the
-    user's own ignore file (`sandbox.gate.ignore.user_excludes`); `seen` remembers the ignored files of earlier looks
-    (`Manifest.remembered`), None hashes them every time.
+    Nothing in `upper` is believed: it is read by directory descriptors, its contents are hashed, and times, git's index
+    and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after an apply.
+    The cost grows with what changed. `size_limit`: bytes a file, for both sides; `excludes`: the user's own ignore file
+    (`user_excludes`); `seen`: ignored files of earlier looks, None hashes them all; `removed`: what `vanished` asks of.
 
     Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
     """
@@ -60,7 +61,9 @@ def collect(
             ignored = Ignored(checkout, excludes)
             standings = Standings(root, manifest, blobs, size_limit=size_limit)
             contents = Contents(blobs, size_limit, ignored, seen)
-            return _Collector(source, standings, contents, blobs).run().result(ignored)
+            return (
+                _Collector(source, standings, contents, blobs).run(vanished(removed, source, manifest)).result(ignored)
+            )
     finally:
         os.close(source)
 
@@ -79,13 +82,15 @@ class _Collector:
         self._refused: list[Refused] = []
         self._new_folders: list[bytes] = []
 
-    def run(self) -> "_Collector":
+    def run(self, gone: Sequence[bytes]) -> "_Collector":
         for level in levels(self._upper, self._unreadable):
             try:
                 with self._beside(level) as host:
                     self._level(level, host)
             except Stays as reason:
                 self._refuse(level.path, str(reason), self._count(level.path))
+        for path in gone:
+            self._vanished(path)
         self._keep_repositories_back()
         self._standings.remember()
         self._contents.remember()
@@ -206,6 +211,13 @@ class _Collector:
                     self._deleted(path, host)
                 except Unusable as problem:
                     self._refuse(path, f"in the checkout, {problem}: it stays")
+
+    def _vanished(self, path: bytes) -> None:
+        try:
+            with opened(self._standings.root, path.rpartition(b"/")[0]) as host:
+                self._deleted(path, host)
+        except (Unusable, OSError) as error:
+            self._refuse(path, f"in the checkout, {error}: it stays")
 
     def _deleted(self, path: bytes, host: int | None) -> None:
         standing = self._standings.at(host, path)

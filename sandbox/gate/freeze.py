@@ -8,6 +8,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.collect import collect
 from sandbox.gate.ignore import user_excludes
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.vanished import removed_by_calls
 from sandbox.overlay import open_up
 from sandbox.sessions import Session
 
@@ -30,6 +31,7 @@ def frozen(session: Session) -> ChangeSet:
         blobs=Blobs(session.blobs),
         excludes=user_excludes(Path.home()),
         seen=Manifest.remembered(session.path / "seen"),
+        removed=removed_by_calls(session),
     )
 
 

@@ -1,5 +1,7 @@
 """The running account of one session: looks at the upper layer after each call, and notes what it finds."""
 
+import contextlib
+import os
 import threading
 from pathlib import Path
 
@@ -8,8 +10,11 @@ from sandbox.errors import StateError
 from sandbox.gate.bases import Bases
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.ignore import Ignored, user_excludes
-from sandbox.gate.layer import Layer
+from sandbox.gate.layer import Layer, Trace
+from sandbox.gate.manifest import Manifest
 from sandbox.gate.provenance import MOST_PATHS, Manner, append, history
+from sandbox.gate.syscalls import DIRECTORY
+from sandbox.gate.vanished import hide, removed_by_calls, vanished
 from sandbox.sessions import Session
 
 NOBODY = Call("", "", "", "")
@@ -26,8 +31,28 @@ class Ledger:
         self._lock = threading.Lock()
 
     def catch_up(self) -> None:
-        """Note what changed while no sandbox was open, as nobody's call: a discard, a lost account."""
+        """Before the sandbox is opened again: hide what calls removed, and note what changed while it was closed.
+
+        That was nobody's call: a discard, or a note that was lost. Raises OutOfSpace, StateError.
+        """
+        with self._lock:
+            self._layer = self._layer or self._begin()
+            self._hide_removed(self._layer)
         self.note(NOBODY, "unknown")
+
+    def _hide_removed(self, layer: Layer) -> None:
+        removed = removed_by_calls(self._session)
+        manifest = Manifest.load(self._session.manifest) if removed and self._session.manifest.exists() else None
+        if manifest is None:
+            return
+        upper = os.open(self._session.upper, DIRECTORY)
+        try:
+            for path in vanished(removed, upper, manifest):
+                with contextlib.suppress(OSError):  # the name was taken, or this kernel lets only root make a whiteout
+                    hide(upper, path)
+                    layer.known[path] = Trace(path, "whiteout")
+        finally:
+            os.close(upper)
 
     def note(self, call: Call, manner: Manner) -> tuple[bytes, ...]:
         """Note what changed since the last time; the paths. Raises OutOfSpace, StateError."""

@@ -104,7 +104,11 @@ class Note(pydantic.BaseModel):
 
 @dataclass(frozen=True)
 class History:
-    """All notes of a session, by path: oldest first. `gone` has ended what went before it."""
+    """All notes of a session, by path: oldest first.
+
+    `gone` ends what went before it: a call removed what the sandbox had made, or, between two calls, a person
+    discarded it.
+    """
 
     by_path: Mapping[bytes, Sequence[_Step]]
 
@@ -112,11 +116,19 @@ class History:
         """Each path as it was last noted."""
         return {path: steps[-1][1] for path, steps in self.by_path.items()}
 
+    def removed(self) -> list[bytes]:
+        """The paths that a call removed, and of which nothing is left in the upper layer."""
+        return [
+            path
+            for path, steps in self.by_path.items()
+            if steps[-1][1].kind == "gone" and steps[-1][0].manner != "unknown"
+        ]
+
     def steps(self, path: bytes) -> Sequence[_Step]:
         """Every step that made `path` what the sandbox has there, those of folders that hid it among them."""
         own = self.by_path.get(path, ())
-        fresh = max((index + 1 for index, (_, trace) in enumerate(own) if trace.kind == "gone"), default=0)
-        found = list(own[fresh:])
+        ends = [index for index, (_, trace) in enumerate(own) if trace.kind == "gone"]
+        found = list(own[ends[-1] + (own[ends[-1]][0].manner == "unknown") :] if ends else own)
         folder = path.rpartition(b"/")[0]
         while folder:
             found += [step for step in self.by_path.get(folder, ()) if step[1].kind not in ("directory", "gone")]
@@ -219,7 +231,7 @@ def _versions(path: bytes, steps: Sequence[_Step], inside: bytes, blobs: Blobs) 
 
 def _text_of(path: bytes, trace: Trace, blobs: Blobs) -> bytes | None:
     """What stood at a path after a step, as lines see it; None if that is not known."""
-    if trace.path != path or trace.kind in ("whiteout", "directory", "opaque"):
+    if trace.path != path or trace.kind in ("whiteout", "directory", "opaque", "gone"):
         return b""
     if not trace.digest:
         return None
