@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ANY: Final = "**"
+_SPECIAL: Final = re.compile(r"[*?\[\\]")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _BRACKET: Final = re.compile(r"\[[!^]?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
@@ -41,7 +42,7 @@ class Pattern:
             raise BadPattern("has nothing between two slashes" if body else "names nothing")
         if "/" not in body:
             parts = (ANY, *parts)
-        literal = "" if re.search(r"[*?\[\\]", body) or is_folder else body.removeprefix("/")
+        literal = "" if _SPECIAL.search(body) or is_folder else body.removeprefix("/")
         return cls(parts, is_folder, literal)
 
     @property
@@ -55,6 +56,35 @@ class Pattern:
 
         `src/**` means the folder `src` too: it comes and goes with what is in it.
         """
+        body = self._body
+        if body is None:
+            return self._walk(names, is_folder=is_folder)
+        first = body[0]
+        if isinstance(first, str) and first not in names:
+            return False
+        last = len(names) - len(body)
+        for start in range(last + 1 if self._is_anywhere else min(1, last + 1)):
+            if all(map(_means, body, names[start : start + len(body)])):
+                has_more = start < last
+                if has_more or is_folder or not (self.is_folder or self.parts[-1] == ANY):
+                    return True
+        return False
+
+    @functools.cached_property
+    def _is_anywhere(self) -> bool:
+        return self.parts[0] == ANY
+
+    @functools.cached_property
+    def _body(self) -> "tuple[_Part, ...] | None":
+        """The parts between a `**` at the front and one at the end; None for a pattern that has more of them."""
+        parts = self.parts[1:] if self._is_anywhere else self.parts
+        parts = parts[:-1] if len(parts) > 1 and parts[-1] == ANY else parts
+        if not parts or ANY in parts:
+            return None
+        return tuple(_glob(part) if _SPECIAL.search(part) else part for part in parts)
+
+    def _walk(self, names: Sequence[str], *, is_folder: bool) -> bool:
+        """The same for any pattern: after every name, all the places where the pattern may go on."""
         end = len(self.parts)
         places = self._after_any({0})
         for depth, name in enumerate(names):
@@ -72,7 +102,7 @@ class Pattern:
         part = self.parts[place]
         if part == ANY:  # at the end it wants at least one name, before that none
             return (place, place + 1) if place == len(self.parts) - 1 else (place,)
-        return (place + 1,) if _means(part, name) else ()
+        return (place + 1,) if _glob(part).match(name) else ()
 
     def _after_any(self, places: set[int]) -> set[int]:
         """The same places, and those behind a `**` that takes no name."""
@@ -100,9 +130,11 @@ def _check(text: str) -> None:
         raise BadPattern("climbs with `..`: name the folder from `/` or from `~`")
 
 
-@functools.lru_cache(maxsize=16384)
-def _means(part: str, name: str) -> bool:
-    return _glob(part).match(name) is not None
+_Part = str | re.Pattern[str]
+
+
+def _means(part: _Part, name: str) -> bool:
+    return part == name if isinstance(part, str) else part.match(name) is not None
 
 
 @functools.lru_cache(maxsize=1024)

@@ -62,10 +62,10 @@ class Policy:
         return tuple(rule for judgement in JUDGEMENTS for rule in self.rules if rule.judgement == judgement)
 
     def _first(self, judgement: Judgement, place: Spot) -> Rule | None:
-        return next((rule for rule in self._by_kind[judgement] if rule.covers(place)), None)
+        return next((one for one in self._by_kind[judgement] if one.reach is None or one.reach.covers(place)), None)
 
     def _naming(self, place: Spot) -> Rule | None:
-        return next((rule for rule in self._by_kind["allow"] if rule.is_on_effects and rule.spells_out(place)), None)
+        return next((rule for rule in self._by_kind["allow"] if rule.spells_out(place)), None)
 
 
 def counts(rule: Rule) -> bool:

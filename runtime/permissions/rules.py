@@ -5,8 +5,10 @@ All others are about tool calls; they are read, checked and kept.
 """
 
 import fnmatch
+import functools
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -68,9 +70,13 @@ class Reach:
             return False
         if self.pattern.matches(names, is_folder=place.is_folder):
             return True
-        return self.folded is not None and self.folded.matches(
-            [folded(os.fsencode(name)) for name in names], is_folder=place.is_folder
-        )
+        if self.folded is None or (place.is_plain and self._is_plain):
+            return False
+        return self.folded.matches(place.folded[len(place.folded) - len(names) :], is_folder=place.is_folder)
+
+    @functools.cached_property
+    def _is_plain(self) -> bool:
+        return self.folded is not None and self.folded.parts == self.pattern.parts
 
     def spells_out(self, place: "Spot") -> bool:
         """Whether it names this very path, letter by letter."""
@@ -89,13 +95,30 @@ class Spot:
     path: str
     is_folder: bool = False
 
-    def below(self, root: str | None) -> list[str] | None:
+    def below(self, root: str | None) -> Sequence[str] | None:
         """The names from `root` (None: the checkout) down to the path; None if it is not below that."""
         if root is None:
-            return self.path.split("/") if self.checkout else None
-        absolute = f"{self.checkout.rstrip('/')}/{self.path}"
+            return self._names if self.checkout else None
         above = root.rstrip("/") + "/"
-        return absolute[len(above) :].split("/") if absolute.startswith(above) else None
+        return self._absolute[len(above) :].split("/") if self._absolute.startswith(above) else None
+
+    @functools.cached_property
+    def folded(self) -> Sequence[str]:
+        """The names of the absolute path, as the most forgiving file system compares them."""
+        return [folded(os.fsencode(name)) for name in self._absolute.split("/")]
+
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        """Whether every file system compares the path as it is written."""
+        return self.folded == self._absolute.split("/")
+
+    @functools.cached_property
+    def _names(self) -> Sequence[str]:
+        return self.path.split("/")
+
+    @functools.cached_property
+    def _absolute(self) -> str:
+        return f"{self.checkout.rstrip('/')}/{self.path}"
 
 
 @dataclass(frozen=True)
