@@ -38,11 +38,11 @@ class Header:
     pack_at: int
 
 
-async def bring_out(sandbox: Sandbox, known: Collection[str], into: IO[bytes]) -> bool:
+async def bring_out(sandbox: Sandbox, known: Collection[str], into: IO[bytes], *, largest: int = LARGEST) -> bool:
     """Have git bundle, inside, what HEAD there has beyond the commits `known`; False if that is nothing.
 
     The bundle is written to `into`, from where that stands. Raises CommitRefused: no git in the image, no repository
-    inside, nothing committed, more than LARGEST; SandboxLost.
+    inside, nothing committed, more than `largest` bytes; SandboxLost.
     """
     await _require_commit(sandbox)
     order = Command(
@@ -53,7 +53,7 @@ async def bring_out(sandbox: Sandbox, known: Collection[str], into: IO[bytes]) -
         timeout=SECONDS,
     )
     with anyio.CancelScope() as scope:
-        receiver = _Receiver(into, scope)
+        receiver = _Receiver(into, scope, largest)
         result = await sandbox.run(order, receiver)
     if receiver.problem:
         raise CommitRefused(receiver.problem)
@@ -83,20 +83,20 @@ async def _require_commit(sandbox: Sandbox) -> None:
 
 
 class _Receiver:
-    """Takes the bundle as it comes: into a file of ours, and no more than LARGEST."""
+    """Takes the bundle as it comes: into a file of ours, and no more than so many bytes."""
 
-    def __init__(self, file: IO[bytes], scope: anyio.CancelScope) -> None:
+    def __init__(self, file: IO[bytes], scope: anyio.CancelScope, largest: int) -> None:
         self.problem = ""
         self._file = file
         self._scope = scope
-        self._left = LARGEST
+        self._largest = self._left = largest
 
     def __call__(self, stream: Stream, data: bytes, /) -> None:
         if stream != "stdout" or self.problem:
             return
         self._left -= len(data)
         if self._left < 0:
-            self._end(f"they are more than {LARGEST // 1024**3} GiB")
+            self._end(f"they are more than {self._largest:,} bytes")
             return
         try:
             self._file.write(data)

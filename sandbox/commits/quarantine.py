@@ -8,7 +8,7 @@ to the user's objects as a pack that we write, checked once more; until then not
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class Quarantine:
         It becomes one pack, which git checks again against what is there. No reference is made.
         """
         pack = self.folder / "outgoing.pack"
-        wanted = "".join(f"{line}\n" for line in (tip, *(f"^{commit}" for commit in sorted(set(known)))))
+        wanted = "".join(f"{line}\n" for line in (tip, *(f"^{commit}" for commit in self.existing(known))))
         with open(pack, "xb") as file:
             answer = self.git.ask(
                 "pack-objects", "--revs", "--thin", "--stdout", "-q", stdin=wanted.encode(), into=file
@@ -78,6 +78,12 @@ class Quarantine:
             answer = self.theirs.ask("index-pack", "--stdin", "--fix-thin", "--strict", stdin=file)
         if answer.code != 0:
             raise CommitRefused(f"the repository did not take the commits: {answer.told}")
+
+    def existing(self, ids: Iterable[str]) -> list[str]:
+        """Those of the objects that are here: a reference may be broken, and a partial clone lacks some."""
+        asked = sorted(set(ids))
+        rows = self.git.read("cat-file", "--batch-check", stdin="".join(f"{one}\n" for one in asked).encode())
+        return [one for one, row in zip(asked, rows.splitlines(), strict=True) if not row.endswith(b" missing")]
 
     @property
     def theirs(self) -> Git:
