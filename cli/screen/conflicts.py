@@ -110,7 +110,7 @@ class Desk:
 
         text = in_editor(both(change, self.blobs).text, change.path, self.editor)
         if text is None:
-            self.cannot(f"{self.editor} did not end well: nothing is taken from it (set EDITOR to another one)")
+            self.cannot(f"nothing is taken from the editor, which did not end well; EDITOR is {self.editor!r}")
             return None
         if any(text.startswith(one) or b"\n" + one in text for one in _MARKERS):
             self.cannot("there are conflict markers left in the text: edit it again, or choose something else")

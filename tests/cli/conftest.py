@@ -82,16 +82,32 @@ class Emulator:
         """The rows on the screen."""
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
-        """Read until the text has been on the screen, once more than `send` last saw it."""
+    def wait_for(self, text: str, seconds: float = 60, *, times: int = 1) -> None:
+        """Read until the text is on the screen, so many times."""
         deadline = time.monotonic() + seconds
-        while text not in self.screen:
+        while self.screen.count(text) < times:
             assert time.monotonic() < deadline, f"no {text!r} on:\n{self.screen}"
             self._read(0.1)
 
     def send(self, keys: str) -> None:
         """Press keys."""
         os.write(self.master, keys.encode())
+
+    def press(self, key: str, then: str, seconds: float = 60) -> None:
+        """Press a key until it has done what it does: one that comes before the screen is ready counts for nothing."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._read(0.3)
+            self.send(key)
+            if self._sees(then, 5):
+                return
+        raise AssertionError(f"no {then!r} after {key!r} on:\n{self.screen}")
+
+    def _sees(self, text: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while text not in self.screen and time.monotonic() < deadline:
+            self._read(0.1)
+        return text in self.screen
 
     def end(self, seconds: float = 60) -> int:
         """Read to the end; the exit code."""
