@@ -5,16 +5,19 @@ Run as a program, it mounts itself (which takes root) and serves until it is unm
 besides, and drops dots and blanks at the end of a name; `bytes` compares bytes.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
 import stat
 import struct
+import subprocess
 import sys
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _IN = struct.Struct("<IIQQIIIHH")
 _OUT = struct.Struct("<IiQ")
@@ -100,9 +103,8 @@ class Served:
             return None
         self._asker = (uid, gid)
         try:
-            if code not in self._requests:
-                raise OSError(errno.ENOSYS, "")
-            body, failed = self._requests[code](self._nodes.get(number), request[_IN.size :]), 0
+            respond = self._requests.get(code, self._unknown)
+            body, failed = respond(self._nodes.get(number), request[_IN.size :]), 0
         except OSError as error:
             body, failed = b"", -(error.errno or errno.EIO)
         return _OUT.pack(_OUT.size + len(body), failed, unique) + body
@@ -133,6 +135,9 @@ class Served:
 
     def _nothing(self, _node, _body):
         return b""
+
+    def _unknown(self, _node, _body):
+        raise OSError(errno.ENOSYS, "")
 
     def _lookup(self, node, body):
         try:
@@ -213,7 +218,10 @@ class Served:
         if moved is None:
             raise OSError(errno.ENOENT, "")
         if flags == 2 and there is not None:
-            node.children[source], other.children[key] = (node.children[source][0], there), (other.children[key][0], moved)
+            node.children[source], other.children[key] = (
+                (node.children[source][0], there),
+                (other.children[key][0], moved),
+            )
         elif flags == 1 and there is not None:
             raise OSError(errno.EEXIST, "")
         else:
@@ -255,6 +263,18 @@ class Served:
         return answer
 
 
+@contextlib.contextmanager
+def mounted(mountpoint: Path, kind: str) -> Iterator[Path]:
+    """One of these file systems, empty, at a folder that is there; unmounted at the end."""
+    with subprocess.Popen([sys.executable, __file__, mountpoint, kind], stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"mounted\n", "this test mounts a file system, which takes root and FUSE"
+            yield mountpoint
+        finally:
+            subprocess.run(["umount", mountpoint], check=True)
+
+
 def main() -> None:
     """Mount, and serve."""
     mountpoint, kind = sys.argv[1:]
@@ -263,6 +283,8 @@ def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"folding", os.fsencode(mountpoint), b"fuse.folding", 0, options.encode()) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), mountpoint)
+    sys.stdout.write("mounted\n")
+    sys.stdout.flush()
     served = Served({"fold": folding, "fat": fat, "bytes": by_bytes}[kind])
     while True:
         try:

@@ -12,6 +12,7 @@ for one that was not committed.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from sandbox.changes import Change, File, Link
 from sandbox.errors import StateError
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.host import opened
+from sandbox.gate.host import opened, shut
 from sandbox.gate.names import RESERVED
 from sandbox.gate.past import PERMISSIONS, Rights, give
 from sandbox.gate.syscalls import DIRECTORY, FILE, start_writing
@@ -36,18 +37,28 @@ class Journal:
     def __init__(self, root: int, name: bytes) -> None:
         self._root = root
         self.name = name
-        self._folder = os.open(name, DIRECTORY, dir_fd=root)
-        self.new = self._sub(b"new")
-        self.old = self._sub(b"old")
+        with contextlib.ExitStack() as opening:
+            self._folder = os.open(name, DIRECTORY, dir_fd=root)
+            opening.callback(os.close, self._folder)
+            self.new = self._sub(b"new")
+            opening.callback(os.close, self.new)
+            self.old = self._sub(b"old")
+            opening.pop_all()
 
     @classmethod
     def make(cls, root: int, name: bytes) -> "Journal":
         """A fresh journal in the checkout's root. Raises OSError."""
         os.mkdir(name, 0o700, dir_fd=root)
-        with opened(root, name) as folder:
-            os.mkdir(b"new", 0o700, dir_fd=folder)
-            os.mkdir(b"old", 0o700, dir_fd=folder)
-        return cls(root, name)
+        try:
+            with opened(root, name) as folder:
+                os.mkdir(b"new", 0o700, dir_fd=folder)
+                os.mkdir(b"old", 0o700, dir_fd=folder)
+            return cls(root, name)
+        except OSError:
+            for part in (name + b"/old", name + b"/new", name):
+                with contextlib.suppress(OSError):
+                    os.rmdir(part, dir_fd=root)
+            raise
 
     @classmethod
     def find(cls, root: int, name: bytes) -> "Journal":
@@ -63,7 +74,7 @@ class Journal:
     def close(self) -> None:
         """Close what is open; the folder stays."""
         for descriptor in (self.new, self.old, self._folder):
-            os.close(descriptor)
+            shut(descriptor)
 
     def stage(
         self, slot: int, change: Change, blobs: Blobs, host: os.stat_result | None, *, rights: Rights | None = None
@@ -111,7 +122,7 @@ class Journal:
         with opened(self._root, folder) as directory:
             theirs = os.open(name, FILE, dir_fd=directory)
         try:
-            for attribute in os.listxattr(theirs):
+            for attribute in _attributes(theirs):
                 if attribute != "security.capability":
                     with contextlib.suppress(OSError):
                         os.setxattr(descriptor, attribute, os.getxattr(theirs, attribute))
@@ -154,6 +165,15 @@ class Journal:
         with os.fdopen(descriptor, "rb") as file:
             return file.read(1024).decode("ascii", "replace")
 
+    def may_be_committed(self) -> bool:
+        """Whether the next process would find a commit here; True if even that cannot be told."""
+        if self.name.endswith(TRASH):
+            return False
+        try:
+            return self.committed() is not None
+        except OSError:
+            return True
+
     def finish(self) -> None:
         """Everything is in place and on disk."""
         os.fsync(self.new)
@@ -184,7 +204,8 @@ class Journal:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(partial, flags, 0o600, dir_fd=self._folder)
         try:
-            os.write(descriptor, text.encode("ascii"))
+            if os.write(descriptor, text.encode("ascii")) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # the rest would get that answer
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -206,6 +227,15 @@ LEFT_ALONE = "nothing was done with it; look at it, and remove it if you do not 
 def journals(root: int) -> Sequence[bytes]:
     """The names in the checkout's root that are reserved for journals."""
     return sorted(name for text in os.listdir(root) if (name := os.fsencode(text)).startswith(RESERVED))
+
+
+def _attributes(descriptor: int) -> Sequence[str]:
+    try:
+        return os.listxattr(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOSYS):
+            return ()  # a file system without any
+        raise
 
 
 def _with_execute(mode: int, executable: bool) -> int:
