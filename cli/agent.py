@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from cli import exits, place
 from cli.options import Mode
-from cli.order import Order
+from cli.order import DIALS, Order
 from cli.place import Place
 from cli.rules import policy_of
 from cli.screen.terminal import Terminal
 
 if TYPE_CHECKING:
+    from cli.sync import Syncing
     from runtime.loop import Agent
     from runtime.script import Script
     from runtime.settings import ModelChoice
@@ -121,6 +122,13 @@ def watched(setup: Setup, sandbox: "DockerSandbox", agent: "Agent") -> "Abstract
     from sandbox.watching import Listener, watching
 
     return watching(setup.session, sandbox.ready, Listener(agent.edits.tell, agent.edits.tell_blind))
+
+
+def syncing(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "Syncing":
+    """What an agent calls after each answer to have applied what the rules allow, or all that nothing holds back."""
+    from cli.sync import Syncing
+
+    return Syncing(setup, sandbox, is_blanket=(setup.order.apply or DIALS[mode]) == "auto")
 
 
 def agent_in(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "AbstractAsyncContextManager[Agent]":

@@ -24,6 +24,7 @@ def chat(
     verbose: options.Verbose = False,
     script: options.Script = None,
     settings: options.Settings = "",
+    sync: options.Sync = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; goes first.")] = False,
     show_version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
 ) -> int | None:
@@ -56,6 +57,7 @@ def chat(
         verbose=verbose,
         script=script,
         settings=settings,
+        sync=sync,
     )
     return converse(order.checked())
 

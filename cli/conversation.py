@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from cli import gate
-from cli.agent import Setup, agent_in, watched
+from cli.agent import Setup, agent_in, syncing, watched
 from cli.case import Case
 from cli.keys import Keys
 from cli.options import Mode
@@ -33,6 +33,7 @@ HELP: Final = """\
 /diff      show what waits            /review    go through it and apply what you approve
 /apply     apply all that waits       /discard   drop everything this session wrote
 /status    list what waits            /cost      tokens and money so far
+/sync on   apply after every step what the rules allow; /sync off leaves all of it for you
 /mode M    default, acceptEdits, plan or bypassPermissions
 /exit      leave (or Ctrl-D); what waits is kept
 Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc or Ctrl-C interrupts a turn."""
@@ -46,6 +47,7 @@ class Conversation:
         self._output = output
         self._out = output.answer
         self._mode: Mode = setup.order.mode
+        self._syncs = setup.order.sync
         self._truth: Truth = Unchanged()
         self._input = Input(setup.here.environment.state, self._toolbar)
         self._has_title = bool(setup.session.meta().title)
@@ -64,6 +66,7 @@ class Conversation:
                         agent_in(self._setup, sandbox, self._mode) as agent,
                         watched(self._setup, sandbox, agent),
                     ):
+                        self._set_sync(agent, sandbox)
                         after = await self._talk(agent, sandbox, interrupts)
             if after == "discard":
                 with self._setup.session.hold():
@@ -113,6 +116,8 @@ class Conversation:
                 self._out.line(cost(agent.total))
             case "/mode":
                 return self._switch(argument.strip())
+            case "/sync":
+                self._switch_sync(argument.strip(), agent, sandbox)
             case "/discard":
                 return await self._discard(sandbox)
             case "/review":
@@ -164,6 +169,17 @@ class Conversation:
         self._out.line(f"mode: {self._mode} (there are {', '.join(get_args(Mode))})")
         return None
 
+    def _switch_sync(self, argument: str, agent: "Agent", sandbox: "Sandbox") -> None:
+        if argument in ("on", "off"):
+            self._syncs = argument == "on"
+        self._set_sync(agent, sandbox)
+        self._out.line(
+            f"sync: {'on' if self._syncs else 'off'}" + ("" if argument in ("on", "off") else " (on or off)")
+        )
+
+    def _set_sync(self, agent: "Agent", sandbox: "Sandbox") -> None:
+        agent.after_calls = syncing(self._setup, sandbox, self._mode) if self._syncs else None
+
     async def _case(self, sandbox: "Sandbox") -> Case:
         changes = await sandbox.freeze()
         return Case(self._setup.session, self._setup.checkout, changes, self._setup.order.settings)
@@ -178,7 +194,8 @@ class Conversation:
         self._out.line()
 
     def _toolbar(self) -> str:
-        return f"{self._mode} · {sentence(self._truth)} · /help"
+        mode = f"{self._mode} · sync" if self._syncs else self._mode
+        return f"{mode} · {sentence(self._truth)} · /help"
 
     def _name(self, text: str) -> None:
         """The first prompt is the session's title."""

@@ -32,6 +32,7 @@ class Order:
     script: Path | None = None
     deletions: int | None = None
     settings: str = ""
+    sync: bool = False
 
     def checked(self) -> "Order":
         """The same, if it makes sense. Raises Misuse."""
@@ -41,6 +42,8 @@ class Order:
             raise exits.Misuse("--include-partial-messages needs --output-format stream-json")
         if self.script is not None and not self.script.is_file():
             raise exits.Misuse(f"there is no script {self.script}")
+        if self.sync and self.apply == "never":
+            raise exits.Misuse("--sync applies and --apply never does not: give one of them")
         return self
 
     @property

@@ -35,6 +35,7 @@ def run(
     script: options.Script = None,
     deletions: options.Deletions = None,
     settings: options.Settings = "",
+    sync: options.Sync = False,
 ) -> int:
     """Do one task in a container on a copy of the checkout, then ask what to keep.
 
@@ -58,6 +59,7 @@ def run(
         script=script,
         deletions=deletions,
         settings=settings,
+        sync=sync,
     )
     return carry_out(order.checked(), read_prompt(prompt))
 
@@ -93,7 +95,7 @@ CODES = {"success": 0, "failed": 1, "max-turns": 3, "max-budget": 3, "interrupte
 
 async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Interrupts") -> "Finished":
     """One prompt, in a sandbox that starts while the first request runs; Ctrl-C ends the turn in order."""
-    from cli.agent import agent_in, watched
+    from cli.agent import agent_in, syncing, watched
     from sandbox.opening import opened
 
     async with (
@@ -101,6 +103,7 @@ async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Inte
         agent_in(setup, sandbox, setup.order.mode) as agent,
         watched(setup, sandbox, agent),
     ):
+        agent.after_calls = syncing(setup, sandbox, setup.order.mode) if setup.order.sync else None
         emit = output.guarded(agent.interrupt)
         with interrupts.ending(agent.interrupt):
             finished = await agent.run(prompt, emit)

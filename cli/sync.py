@@ -1,0 +1,130 @@
+"""Continuous sync: after the calls of each answer, what the rules allow is applied, and one line says what was not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cli.case import Case, apply
+from cli.screen import safe
+from sandbox.changes import Change
+
+if TYPE_CHECKING:
+    from cli.agent import Setup
+    from runtime.events import Event
+    from sandbox.base import Sandbox
+
+BY: Final = "the rules, by --sync"
+NAMED: Final = 3
+"""How many pending files the line names."""
+
+BOTH_CHANGED: Final = "you changed it too"
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What one sync came to: the paths that are in the checkout now, and those that wait, each with its reason."""
+
+    applied: tuple[bytes, ...] = ()
+    waiting: tuple[tuple[bytes, str], ...] = ()
+    running: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """One line that is safe to show."""
+        parts = [f"synced {count(len(self.applied))}"] if self.applied else []
+        if self.waiting:
+            named = [f"{safe.path(path)} ({reason})" for path, reason in self.waiting[:NAMED]]
+            more = [f"{len(self.waiting) - NAMED:,} more"] if len(self.waiting) > NAMED else []
+            parts.append(f"{len(self.waiting):,} pending: {', '.join([*named, *more])}")
+        if self.running:
+            parts.append(still_changing(self.running))
+        return " · ".join(parts)
+
+
+def sync(case: Case, *, is_blanket: bool, running: int = 0) -> Synced:
+    """Apply what may be applied with nobody looking.
+
+    That is what a rule allows; with `is_blanket` also what no rule holds back and no effect. A conflict, a mass
+    deletion and what depends on something that waits stay pending: none of them keeps the rest from being applied.
+    Raises SettingsError, StateError, OutOfSpace, CheckoutRefused, SessionBusy.
+    """
+    from sandbox.gate.apply import Conflicts
+
+    reasons = _held(case, is_blanket)
+    ready = _free(case, reasons)
+    result = apply(case, ready, BY) if ready else None
+    if isinstance(result, Conflicts):  # somebody saved in between: without those paths, once more
+        reasons |= {one.path: safe.line(one.reason) for one in result.conflicts}
+        ready = _free(case, reasons)
+        result = apply(case, ready, BY) if ready else None
+    if isinstance(result, Conflicts):
+        reasons |= {change.path: BOTH_CHANGED for change in ready}
+        result = None
+    kept = {} if result is None else {one.path: safe.line(one.reason) for one in result.kept}
+    return Synced(() if result is None else result.paths, tuple(sorted({**reasons, **kept}.items())), running)
+
+
+def _held(case: Case, is_blanket: bool) -> dict[bytes, str]:
+    """What waits, and why."""
+    found: dict[bytes, str] = {}
+    for change in case.changes.pending:
+        verdict = case.verdict(change)
+        if not (verdict.decision == "allow" or (is_blanket and verdict.is_ordinary)):
+            found[change.path] = verdict.short or "no rule allows it"
+        elif change.moved:
+            found[change.path] = BOTH_CHANGED
+    ready = [change for change in case.changes.pending if change.path not in found]
+    if case.mass_deletion(ready) is not None:
+        found |= {change.path: "mass deletion" for change in ready if change.after is None}
+    return found
+
+
+def _free(case: Case, reasons: dict[bytes, str]) -> Sequence[Change]:
+    """What does not wait, nor for something that does; the latter is put down in `reasons`."""
+    from sandbox.gate.held import held_with
+
+    ignored = {change.path for change in case.changes.changes if change.ignored}
+    tied = held_with(case.changes.changes, {*reasons, *ignored}) - ignored
+    reasons |= dict.fromkeys(tied, "waits for another one")
+    return [change for change in case.changes.pending if change.path not in reasons]
+
+
+@dataclass
+class Syncing:
+    """Syncs a running agent's session; says the same thing only once."""
+
+    setup: "Setup"
+    sandbox: "Sandbox"
+    is_blanket: bool
+    _said: str = ""
+
+    async def __call__(self, emit: "Callable[[Event], None]", /) -> None:
+        """After the calls of an answer. What fails is said, and the run goes on: it all waits for the gate."""
+        import anyio.to_thread
+
+        from runtime.events import Notice
+        from runtime.permissions.errors import SettingsError
+        from sandbox.errors import SandboxError
+
+        try:
+            running = await self.sandbox.running()
+            changes = await self.sandbox.freeze()
+            case = Case(self.setup.session, self.setup.checkout, changes, self.setup.order.settings)
+            synced = await anyio.to_thread.run_sync(lambda: sync(case, is_blanket=self.is_blanket, running=running))
+        except (SandboxError, SettingsError) as error:
+            notice, is_news = Notice(f"not synced: {error}", "warning"), False
+        else:
+            notice, is_news = Notice(synced.sentence), bool(synced.applied)
+        if notice.text and (is_news or notice.text != self._said):
+            emit(notice)
+        self._said = notice.text
+
+
+def still_changing(running: int) -> str:
+    """What to say of a workspace that may be another one in a moment."""
+    return f"workspace still changing: {running:,} process{'' if running == 1 else 'es'} left running"
+
+
+def count(files: int) -> str:
+    """A number of files in words."""
+    return f"{files:,} file{'' if files == 1 else 's'}"

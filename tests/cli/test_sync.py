@@ -1,0 +1,78 @@
+"""Continuous sync: what the rules allow is in the checkout while the agent works on; the rest waits, and says why."""
+
+import json
+import os
+
+import pytest
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def rules(tmp_path):
+    """Settings that allow what is below src/."""
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"permissions": {"allow": ["Edit(src/**)", "Edit(a.txt)"], "deny": ["Edit(no/**)"]}}))
+    return str(path)
+
+
+def bash(command):
+    """A turn of a script that runs a command."""
+    return json.dumps({"tools": [{"Bash": {"command": command}}]})
+
+
+def test_run_sync_applies_what_is_allowed_after_each_answer(paddock, project, script, rules):
+    turns = (
+        bash("mkdir src; echo 1 > src/one.py; echo 'all:' > Makefile; mkdir no; echo n > no/n"),
+        bash("echo 2 > src/two.py; rm src/one.py"),
+        "{text: done}",
+    )
+    done = paddock("run", "go", "--sync", "--settings", rules, "--script", script(*turns), cwd=project)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "synced" in line]
+    assert lines == [
+        "synced 1 file · 2 pending: Makefile (runs later), no/n (denied by a rule)",
+        "synced 2 files · 2 pending: Makefile (runs later), no/n (denied by a rule)",
+    ]
+    assert sorted(os.listdir(project / "src")) == ["two.py"]
+    assert not (project / "Makefile").exists()
+    assert "2 files pending" in done.stdout.splitlines()[-1]
+
+
+def test_sync_without_rules_applies_nothing_and_with_auto_what_nothing_holds_back(paddock, project, script):
+    turns = (bash("echo b > b.txt; echo 'all:' > Makefile"), "{text: done}")
+    plain = paddock("run", "go", "--sync", "--apply", "ask", "--script", script(*turns), cwd=project)
+    assert "2 pending: Makefile (runs later), b.txt (no rule allows it)" in plain.stderr
+    assert not (project / "b.txt").exists()
+    blanket = paddock("run", "go", "--sync", "--apply", "auto", "--script", script(*turns), cwd=project)
+    assert "synced 1 file · 1 pending: Makefile (runs later)" in blanket.stderr
+    assert (project / "b.txt").read_text() == "b\n"
+
+
+def test_a_conflict_keeps_only_itself_pending_and_the_run_goes_on(paddock, project, script, rules):
+    turns = (
+        bash("echo agent > a.txt; mkdir src; echo 1 > src/one.py"),
+        "{text: done}",
+        bash("echo 2 > src/two.py; echo other > a.txt"),
+        "{text: done}",
+    )
+    (project / "a.txt").write_text("one\n")
+    done = paddock("run", "go", "--sync", "--settings", rules, "--script", script(*turns), cwd=project)
+    assert "synced 2 files" in done.stderr
+    assert (project / "a.txt").read_text() == "agent\n"
+    (project / "a.txt").write_text("user\n")
+    again = paddock("run", "go", "-c", "--sync", "--settings", rules, "--script", script(*turns), cwd=project)
+    assert "1 pending: a.txt (you changed it too)" in again.stderr, again.stderr
+    assert (project / "a.txt").read_text() == "user\n"
+    assert again.returncode == 0
+
+
+def test_what_runs_on_in_the_background_is_said(paddock, project, script, rules):
+    turns = (bash("mkdir src; echo 1 > src/a; sleep 60 >/dev/null 2>&1 & true"), "{text: done}")
+    done = paddock("run", "go", "--sync", "--settings", rules, "--script", script(*turns), cwd=project)
+    assert "synced 1 file · workspace still changing: 1 process left running" in done.stderr
+
+
+def test_sync_and_never_exclude_each_other(paddock, project):
+    done = paddock("run", "go", "--sync", "--apply", "never", cwd=project)
+    assert (done.returncode, "give one of them" in done.stderr) == (2, True)
