@@ -88,7 +88,9 @@ def check(
     for notice in found.notices:
         out.line(f"notice: {safe.line(notice)}")
     on_changes = sum(rule.is_on_effects for rule in found.rules)
-    out.line(f"{len(found.rules)} rules, {on_changes} of them about changes: no errors")
+    out.line(
+        f"no errors: {len(found.rules)} rule{'' if len(found.rules) == 1 else 's'}, {on_changes} of them about changes"
+    )
 
 
 def _newest(folder: Path, settings: str) -> "Case | None":
