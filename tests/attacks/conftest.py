@@ -10,6 +10,7 @@ from sandbox.engine import Engine
 from sandbox.opening import opened
 from sandbox.sessions import Session
 from tests.attacks.scene import CANARY, Scene, unchanged
+from tests.cli.conftest import elsewhere, paddock, project, script, terminal, variables  # noqa: F401 - fixtures
 
 
 @pytest.fixture
