@@ -244,3 +244,25 @@ def test_the_demo_ends_with_passing_tests_on_the_host(paddock):
     assert "FAILED (failures=1)" in done.stdout
     assert "byte for byte what it was" in done.stdout
     assert "OK   (here on the host, after)" in done.stdout
+
+
+def test_auto_leaves_what_runs_later_and_says_so(paddock, project):
+    script = "echo all: > Makefile; echo two >> a.txt; mkdir .claude; echo {} > .claude/settings.json"
+    done = paddock("exec", "--apply", "auto", "--", "sh", "-c", script, cwd=project)
+    assert done.returncode == 0
+    assert "left for you: .claude/settings.json (agent configuration: " in done.stderr
+    assert "Makefile (runs later: a build runs it)" in done.stderr
+    assert last_line(done.stderr).startswith(
+        "applied 1 file · 2 files pending (1 agent configuration, 1 runs later): paddock review"
+    )
+    assert ((project / "a.txt").read_text(), (project / "Makefile").exists()) == ("one\ntwo\n", False)
+
+
+def test_a_mass_deletion_passes_a_run_only_with_its_number(paddock, project):
+    for number in range(60):
+        (project / f"{number}.txt").write_text("x")
+    (project / "keep").mkdir()
+    arguments = ("exec", "--apply", "auto", "--deletions", "61", "--", "sh", "-c", "rm *.txt; touch keep/a")
+    done = paddock(*arguments, cwd=project)
+    assert (done.returncode, last_line(done.stderr)) == (0, "applied 62 files")
+    assert sorted(os.listdir(project)) == [".gitignore", "keep"]

@@ -8,7 +8,6 @@ from cli.screen import safe
 from cli.screen.diffs import LONGEST, show_diff
 from cli.screen.terminal import Terminal
 from sandbox.changes import Change
-from sandbox.gate import effects
 
 if TYPE_CHECKING:
     from cli.case import Case
@@ -23,13 +22,14 @@ class Review:
     def __init__(self, case: "Case", terminal: Terminal, person: Person | None = None) -> None:
         from sandbox.gate.blobs import Blobs
 
+        self._case = case
         self._terminal = terminal
         self._person = person or Person(terminal)
         self._blobs = Blobs(case.session.blobs)
 
     def ask(self, changes: Sequence[Change]) -> tuple[Change, ...]:
         """The approved ones; none after `quit`. `all` means this one and every one after it."""
-        ordered = sorted(changes, key=effects.by_risk)
+        ordered = sorted(changes, key=self._risk)
         approved: list[Change] = []
         for number, change in enumerate(ordered):
             rest = ordered[number:]
@@ -58,13 +58,17 @@ class Review:
 
     def _sure_of(self, unseen: Sequence[Change]) -> bool:
         """`all` covers changes nobody has looked at: where some deserve it, that is said and asked once more."""
-        grave = [change for change in unseen if effects.warnings(change)]
+        grave = [change for change in unseen if self._case.warnings(change)]
         if not grave:
             return True
         for change in grave:
-            remarks = ", ".join(effects.warnings(change))
+            remarks = ", ".join(self._case.warnings(change))
             self._terminal.line(f"  {safe.path(change.path)}  {self._terminal.style(remarks, 'yellow')}")
         return self._person.confirm(f"apply {count(unseen)} unseen, these {len(grave)} among them?")
+
+    def _risk(self, change: Change) -> tuple[bool, bool, bytes]:
+        """A sort key: what a rule or an effect holds back comes first, then what has remarks, then by name."""
+        return self._case.verdict(change).is_ordinary, not self._case.warnings(change), change.path
 
     @staticmethod
     def _in_order(changes: Sequence[Change], approved: Sequence[Change]) -> tuple[Change, ...]:
