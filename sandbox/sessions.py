@@ -144,19 +144,15 @@ class Sessions:
         return session
 
     def all(self) -> Sequence[Session]:
-        """Every session folder, newest first."""
+        """Every session folder, newest first. Raises StateError if the disk does not tell."""
         try:
             names = [entry.name for entry in os.scandir(self.folder) if entry.is_dir(follow_symlinks=False)]
+            found = [Session(self.folder / name) for name in names if is_session_id(name)]
+            return sorted(found, key=_age, reverse=True)
         except FileNotFoundError:
             return ()
-        found = [Session(self.folder / name) for name in names if is_session_id(name)]
-        return sorted(
-            found,
-            key=lambda session: (
-                (session.path / "meta.json").stat().st_mtime_ns if (session.path / "meta.json").exists() else 0
-            ),
-            reverse=True,
-        )
+        except OSError as error:
+            raise StateError(f"{self.folder} cannot be read: {error.strerror}") from error
 
     def find(self, prefix: str) -> Session:
         """The one session whose id starts with `prefix`. Raises SessionNotFound for none and for several."""
@@ -180,6 +176,14 @@ class Sessions:
             except StateError:
                 continue
         raise SessionNotFound(f"{checkout} has no session yet: `paddock run` starts one")
+
+
+def _age(session: Session) -> int:
+    """When a session was last written about; 0 for one that is half removed."""
+    try:
+        return (session.path / "meta.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def new_id() -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.changes import ChangeSet, File
-from sandbox.errors import CheckoutRefused, OutOfSpace, SandboxError
+from sandbox.errors import ApplyUnfinished, CheckoutRefused, OutOfSpace, SandboxError
 from sandbox.gate.approval import (
     Approval,
     Approved,
@@ -29,6 +29,7 @@ from sandbox.gate.approval import (
 )
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.decisions import check_amended
+from sandbox.gate.fitting import unfit
 from sandbox.gate.host import opened_checkout
 from sandbox.gate.journal import Journal
 from sandbox.gate.manifest import Manifest
@@ -44,6 +45,8 @@ from sandbox.gate.recovery import (
     renew,
     undisturbed,
 )
+from sandbox.gate.repositories import assembled
+from sandbox.gate.siblings import renew_siblings, siblings
 from sandbox.gate.syscalls import exchange, probe
 from sandbox.gate.transaction import Exchange, exchange_in_two
 from sandbox.sessions import Session, Sessions
@@ -105,15 +108,21 @@ def apply(
         finish_earlier(root, checkout, Sessions(session.path.parent.parent))
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=root, effective_ids=True):
             raise CheckoutRefused(f"{checkout} cannot be written by you: nothing was applied")
-        found = look(root, approval.changes)
-        if found.conflicts:
-            return Conflicts(found.conflicts)
+        try:
+            found = look(root, approval.changes)
+            # What an undo brings back was the user's own: also a repository.
+            conflicts = found.conflicts or (() if approval.undoes else assembled(root, approval.changes))
+        except OSError as error:
+            raise CheckoutRefused(f"{checkout} cannot be read ({error.strerror}): nothing was applied") from error
+        if conflicts:
+            return Conflicts(tuple(conflicts))
         approved = record_approval(session, approval, checkout, before=_before(approval, found, manifest))
         if found.pending:
             return _Apply(root, checkout, blobs, session, manifest).run(approved, found, swap)
         paths = tuple(change.path for change in approval.changes)
         record_outcome(session, approved, paths, ())
-        renew(root, manifest, approval.changes, staged={}, pasts=approved.restores())
+        with contextlib.suppress(OSError, SandboxError):  # a path without facts is read again, that is all
+            renew(root, manifest, approval.changes, staged={}, pasts=approved.restores())
         return Applied(paths)
 
 
@@ -140,22 +149,30 @@ class _Apply:
         committed = False
         try:
             swap = swap or self._exchange(journal)
+            misnamed = unfit(journal.new, found.pending)
+            if misnamed:
+                return Conflicts(tuple(misnamed))
             staged = self._stage(journal, approved, found)
             moved = still(self.root, found)
             if moved:
                 return Conflicts(tuple(moved))
+            shared = siblings(self.root, self.manifest, found.facts)
             with undisturbed():
                 journal.commit(approved.digest())
                 committed = True
                 kept = carry_out(
                     self.root, journal, self.session, approved, manifest=self.manifest, staged=staged, swap=swap
                 )
+            with contextlib.suppress(OSError, SandboxError):  # it is done, and on disk: this only saves a later look
+                renew_siblings(self.root, self.manifest, shared)
         except OSError as error:
             raise self._explained(error) from error
         finally:
-            if not committed:
-                self._give_up(journal, approved)
-            journal.close()
+            try:
+                if not committed:
+                    self._give_up(journal, approved)
+            finally:
+                journal.close()
         paths = as_approved(approved, kept)
         return Applied(paths, tuple(kept), _notes(found, paths))
 
@@ -163,7 +180,8 @@ class _Apply:
         try:
             return Journal.make(self.root, os.fsencode(approved.journal))
         except OSError as error:
-            record_discarded(self.session, approved)
+            with contextlib.suppress(SandboxError):
+                record_discarded(self.session, approved)
             raise self._explained(error) from error
 
     def _exchange(self, journal: Journal) -> Exchange:
@@ -195,9 +213,19 @@ class _Apply:
         }
 
     def _give_up(self, journal: Journal, approved: Approved) -> None:
-        """Throw away what was staged; what cannot be removed now, the next command sweeps."""
-        with contextlib.suppress(OSError, SandboxError):
+        """Throw away what was staged; what cannot be removed now, the next command sweeps.
+
+        Raises ApplyUnfinished if the commit mark may stand, and cannot be taken back: then that command decides.
+        """
+        try:
             journal.discard()
+        except OSError as error:
+            if journal.may_be_committed():
+                raise ApplyUnfinished(
+                    f"{self.checkout} cannot be written ({error.strerror}), neither the changes nor their withdrawal: "
+                    "mend that, and the next paddock command here finishes or drops them, and says so"
+                ) from error
+        with contextlib.suppress(SandboxError):
             record_discarded(self.session, approved)
 
     def _explained(self, error: OSError) -> SandboxError:

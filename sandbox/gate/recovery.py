@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.changes import Change, Directory
-from sandbox.errors import ApplyUnfinished, OutOfSpace, SessionBusy, StateError
+from sandbox.errors import ApplyUnfinished, CheckoutRefused, OutOfSpace, SessionBusy, StateError
 from sandbox.gate.approval import Approved, Outcome, record_discarded, record_outcome, records
-from sandbox.gate.host import lstat, opened, opened_checkout
+from sandbox.gate.host import lstat, opened, opened_checkout, shut
 from sandbox.gate.journal import LEFT_ALONE, TRASH, Journal, journals
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.past import Past
@@ -50,7 +50,7 @@ def recover(checkout: Path, *, sessions: Sessions, patience: float = 10.0) -> Re
     done with it); ApplyUnfinished if the file system still refuses; CheckoutRefused if the checkout is gone.
     """
     with opened_checkout(checkout) as root:
-        if not journals(root):
+        if not _journals(root, checkout):
             return None
         with exclusive(root, checkout, patience=patience):
             return finish_earlier(root, checkout, sessions)
@@ -59,26 +59,33 @@ def recover(checkout: Path, *, sessions: Sessions, patience: float = 10.0) -> Re
 @contextlib.contextmanager
 def exclusive(root: int, checkout: Path, *, patience: float) -> Iterator[None]:
     """Be the only one who applies to a checkout. The lock lies on the folder itself, by whatever path it is reached."""
-    lock = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
-    deadline = time.monotonic() + patience
-    try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
+    with contextlib.ExitStack() as held:
+        deadline = time.monotonic() + patience
+        try:
+            lock = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+            held.callback(shut, lock)
+            while not _is_locked(lock):
                 if time.monotonic() > deadline:
-                    raise SessionBusy(f"another process is applying changes to {checkout}: try again later") from error
+                    raise SessionBusy(f"another process is applying changes to {checkout}: try again later")
                 time.sleep(_POLL)
+        except OSError as error:
+            raise CheckoutRefused(f"{checkout} cannot be locked ({error.strerror}): nothing was done") from error
         yield
-    finally:
-        os.close(lock)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Lock it, unless another process has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def finish_earlier(root: int, checkout: Path, sessions: Sessions) -> Recovered | None:
     """What `recover` does, for one who holds the lock."""
     result: Recovered | None = None
-    for name in journals(root):
+    for name in _journals(root, checkout):
         session, approved = _origin(checkout, name, sessions)
         journal = Journal.find(root, name)
         try:
@@ -90,6 +97,13 @@ def finish_earlier(root: int, checkout: Path, sessions: Sessions) -> Recovered |
         finally:
             journal.close()
     return result
+
+
+def _journals(root: int, checkout: Path) -> Sequence[bytes]:
+    try:
+        return journals(root)
+    except OSError as error:
+        raise CheckoutRefused(f"{checkout} cannot be read ({error.strerror}): nothing was done") from error
 
 
 def _finish_one(root: int, journal: Journal, session: Session, approved: Approved) -> Recovered | None:
@@ -243,7 +257,13 @@ def as_approved(approved: Approved, kept: Sequence[Conflict]) -> tuple[bytes, ..
 
 
 def _manifest(session: Session) -> Manifest | None:
+    """What the session knows; None if that is damaged for good: then later changes there count as moved.
+
+    Raises StateError where the disk does not give it now: told nothing of an undo, it would call the changes settled.
+    """
     try:
         return Manifest.load(session.manifest)
-    except StateError:
-        return None  # then later changes there count as moved, which is safe
+    except StateError as error:
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return None

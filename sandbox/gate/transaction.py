@@ -32,6 +32,7 @@ _ONE_PATH = (
 )
 
 _MEANWHILE = "was changed in the checkout while the changes were applied: your version was kept"
+_FILLED = "is a folder that something was put into while the changes were applied: it was kept"
 _DAMAGED = "could not be written: its staged copy in the journal is damaged"
 
 
@@ -57,8 +58,8 @@ class Transaction:
             except OSError as error:
                 if error.errno not in _ONE_PATH:
                     raise
-                if error.errno == errno.ENOENT and isinstance(step, Remove | RemoveFolder):
-                    continue  # the user deleted it as well
+                if error.errno in (errno.ENOENT, errno.ENOTDIR) and isinstance(step, Remove | RemoveFolder):
+                    continue  # the user deleted it as well, or, after a crash, something stands in its folder's place
                 self._keep(step.path, f"could not be written: {error.strerror}")
         self._sync()
         return [Conflict(path, reason) for path, reason in sorted(self._kept.items())]
@@ -80,9 +81,12 @@ class Transaction:
 
     def _remove(self, step: Remove) -> None:
         folder, name, slot = *_split(step.path), _slot(step.slot)
+        is_done = self._again and _exists(self._journal.old, slot)
+        if is_done and _node(self._journal.old, slot) == step.before:
+            return  # removed before the crash, and perhaps its folder too
         with opened(self._root, folder) as directory:
             self._touched.add(folder)
-            if not (self._again and _exists(self._journal.old, slot)):
+            if not is_done:
                 rename_noreplace(directory, name, self._journal.old, slot)
             if _node(self._journal.old, slot) != step.before:
                 self._keep(step.path, _MEANWHILE)
@@ -90,17 +94,17 @@ class Transaction:
 
     def _remove_folder(self, step: RemoveFolder) -> None:
         folder, name = _split(step.path)
-        try:
-            with opened(self._root, folder) as directory:
-                self._touched.add(folder)
+        with opened(self._root, folder) as directory:
+            self._touched.add(folder)
+            try:
                 os.rmdir(name, dir_fd=directory)
-        except NotADirectoryError:
-            if not step.makes_room:  # else the step that takes its place was made before a crash, or decides
-                raise
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise
-            self._keep(step.path, "is a folder that something was put into while the changes were applied: it was kept")
+            except NotADirectoryError:
+                if not step.makes_room:  # else the step that takes its place was made before a crash, or decides
+                    self._keep(step.path, _MEANWHILE)
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
+                self._keep(step.path, _FILLED)
 
     def _make_folder(self, step: MakeFolder) -> None:
         folder, name = _split(step.path)

@@ -75,19 +75,23 @@ def undo(
     Raises: what `sandbox.gate.apply.apply` raises; StateError if something to bring back is missing or damaged.
     """
     blobs = Blobs(plan.session.blobs)
-    for change in plan.changes:
-        if isinstance(change.after, File) and not blobs.holds(change.after):
-            raise StateError(
-                f"{escape(change.path)} cannot be brought back, its content is gone from {plan.session.blobs}: "
-                "nothing was undone"
-            )
+    try:
+        lost = [one for one in plan.changes if isinstance(one.after, File) and not blobs.holds(one.after)]
+        manifest = manifest_of(plan.session)
+    except OSError as error:
+        raise StateError(f"{plan.session.path} cannot be read ({error.strerror}): nothing was undone") from error
+    if lost:
+        raise StateError(
+            f"{escape(lost[0].path)} cannot be brought back, its content is gone from {blobs.folder}: "
+            "nothing was undone"
+        )
     approval = Approval(plan.change_set, plan.changes, by, now(), undoes=plan.approval, restores=plan.pasts)
     return apply(
         approval,
         checkout=checkout,
         blobs=blobs,
         session=plan.session,
-        manifest=manifest_of(plan.session),
+        manifest=manifest,
         swap=swap,
         patience=patience,
     )
