@@ -16,10 +16,10 @@ from textual.widgets import Footer, Input, Static
 
 from cli.screen import safe
 from cli.screen.review.bars import head, tallies
+from cli.screen.review.colours import Colours
 from cli.screen.review.diff_view import DiffView
 from cli.screen.review.listing import FolderKey, Order, Section, listing
-from cli.screen.review.loading import LARGEST, Loaded, Loader, size_of
-from cli.screen.review.paint import Span
+from cli.screen.review.loading import LARGEST, Loader, size_of
 from cli.screen.review.state import Item, State
 from cli.screen.review.stylesheet import CSS
 from cli.screen.review.subject import Outcome, Subject
@@ -59,6 +59,7 @@ class Frame(App[Outcome]):
         self._counts: Counted = {}
         self.needle = ""
         self._shown_at = math.inf
+        self.colours = Colours(self._recolour)
 
     def compose(self) -> ComposeResult:
         """A bar above, the two panes, one line for what went wrong, the keys below."""
@@ -67,7 +68,7 @@ class Frame(App[Outcome]):
             yield FileTree(id="tree")
             with Vertical(id="right"):
                 yield Static(id="head")
-                yield DiffView(no_colours, id="diff")
+                yield DiffView(self.colours, id="diff")
         yield Static(id="says")
         yield Input(id="search", placeholder="search in names and texts", select_on_focus=False)
         yield Footer(show_command_palette=False, compact=True)
@@ -90,6 +91,7 @@ class Frame(App[Outcome]):
         self.files.focus()
         self.draw()
         self.count()
+        self.colour()
         self.say(safe.line(self._note))
         self.hold_keys()
 
@@ -179,6 +181,11 @@ class Frame(App[Outcome]):
                 self.draw()
 
     @work
+    async def colour(self) -> None:
+        """Colour what is on the screen, whenever there is something new."""
+        await self.colours.work()
+
+    @work
     async def count(self) -> None:
         """Count the lines of every change, little by little."""
         for start in range(0, len(self.listing.leaves), BATCH):
@@ -197,17 +204,14 @@ class Frame(App[Outcome]):
             self.closed -= hiding
             self.relist()
 
+    def _recolour(self) -> None:
+        self.diff.refresh_colours()
+
     def say(self, text: str) -> None:
         """One sentence above the keys, until the next key; safe to show."""
         line = self.screen_stack[0].query_one("#says", Static)
         line.update(Content(text))
         line.set_class(bool(text), "on")
-
-
-def no_colours(loaded: Loaded, index: int, is_split: bool) -> tuple[Sequence[Span], Sequence[Span]]:
-    """Before there are any."""
-    del loaded, index, is_split
-    return (), ()
 
 
 def _counted(items: Sequence[Item], blobs: "Blobs") -> Counted:

@@ -103,7 +103,10 @@ def _line(row: Row, look: Look, extra: Extra) -> list[Segment]:
         numbers = f"{_number(row.old, look.digits)} {_number(row.new, look.digits)} "
     room = max(0, look.width - 1 - len(numbers) - 2)
     text = shown(row.left if row.left or not row.right else row.right)
-    spans = [*extra.left, *_differing(row.kind, text, extra.partner, emphasis)]
+    spans = [
+        *(extra.left if row.kind is Kind.GONE else extra.right),
+        *_differing(row.kind, text, extra.partner, emphasis),
+    ]
     return [
         Segment(numbers, faint),
         Segment(f"{_SIGNS[row.kind]} ", sign),
