@@ -74,8 +74,9 @@ _add("status", look.status, "List what waits.", "paddock status", "paddock statu
 _add(
     "diff",
     look.diff,
-    "Show what waits as a patch.",
-    "paddock diff",
+    "Show what waits, line by line or as a patch.",
+    "paddock diff --stat",
+    "paddock diff --why src/app.py",
     "paddock diff 3f2a9c1b src/ > changes.patch",
 )
 _add(

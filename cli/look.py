@@ -20,13 +20,17 @@ Form = Literal["drawn", "why", "stat", "name-status", "json", "patch"]
 
 
 def status(
-    target: options.SessionAndPaths = None, directory: options.Directory = None, as_json: options.Json = False
+    target: options.SessionAndPaths = None,
+    directory: options.Directory = None,
+    as_json: options.Json = False,
+    settings: options.Settings = "",
 ) -> None:
     """Show what waits in a session, by what the rules say about it: applied by itself, in need of your word, denied.
 
     Ignored and refused paths are listed apart, and what the model says of its work is marked as the model's.
     """
     from cli import place
+    from cli.case import chosen
     from cli.gate import pending
     from cli.rows import rows
     from cli.screen.waiting import show_said, show_waiting
@@ -34,17 +38,19 @@ def status(
     from cli.truth import sentence
     from runtime.said import last_words
 
-    case = case_of(find(target, directory))
+    wanted = find(target, directory)
+    case = case_of(wanted, settings)
+    changes = chosen(case, wanted.paths)
     out = place.stdout()
     truth = pending(case)
     said = last_words(case.session.transcript)
     if as_json:
-        found = {**identity(case), **truth_json(truth), **rows(case), "model_says": said}
+        found = {**identity(case), **truth_json(truth), **rows(case, changes), "model_says": said}
         out.line(json.dumps(found, indent=1))
         return
     meta = case.session.meta()
     out.line(out.style(f"session {case.short} · {meta.kind} · {meta.image_name}", "dim"))
-    show_waiting(case, out)
+    show_waiting(case, changes, out)
     show_said(said, out)
     out.line(out.style(sentence(truth), "bold"))
 
@@ -62,6 +68,7 @@ def diff(
         bool, typer.Option("--patch", help="The bare patch, for `git apply`; what a pipe gets anyway.")
     ] = False,
     why: Annotated[bool, typer.Option("--why", help="With the tool calls behind every hunk.")] = False,
+    settings: options.Settings = "",
     color: Annotated[
         bool | None,
         typer.Option("--color/--no-color", help="Drawn for people also in a pipe; or drawn without colour."),
@@ -89,7 +96,7 @@ def diff(
         what = "a bare patch" if form == "patch" else "a list of raw names"
         raise exits.Misuse(f"{what} holds bytes that no terminal should get: `paddock diff … > file`, or into a pipe")
     target_found = find(target, directory)
-    case = case_of(target_found)
+    case = case_of(target_found, settings)
     show(case, chosen(case, target_found.paths), form, out, raw=nul)
 
 

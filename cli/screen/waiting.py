@@ -1,5 +1,6 @@
 """`paddock status`: what waits, by what the rules say about it; and what the model says, as the model's."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from cli.screen import safe
@@ -35,18 +36,18 @@ def group_of(case: "Case", change: Change) -> Group:
     return "ordinary" if verdict.is_ordinary else "held"
 
 
-def show_waiting(case: "Case", terminal: Terminal) -> None:
-    """Every pending change in its group, each with the reason why it is there; then what is apart."""
+def show_waiting(case: "Case", changes: Sequence[Change], terminal: Terminal) -> None:
+    """Each of these changes in its group, with the reason why it is there; then what is apart."""
     from sandbox.gate.blobs import Blobs
 
     blobs = Blobs(case.session.blobs)
     groups: dict[Group, list[Change]] = {group: [] for group in TITLES}
-    for change in case.changes.pending:
+    for change in changes:
         groups[group_of(case, change)].append(change)
-    for group, changes in groups.items():
-        if changes:
+    for group, found in groups.items():
+        if found:
             terminal.line(terminal.style(f"{TITLES[group]}:", STYLES[group]))
-            listed = items(changes, blobs, lambda change: _why(case, change))
+            listed = items(found, blobs, lambda change: _why(case, change))
             show_rows(listed, blobs, terminal, most=MOST if group == "ordinary" else None)
     show_apart(case, terminal)
     show_notices(case.policy, terminal)

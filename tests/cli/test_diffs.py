@@ -6,10 +6,12 @@ import pyte
 import pytest
 
 from cli.screen.changes import MOST, show_rows
+from cli.screen.commits import show_commits
 from cli.screen.diffs import Origins, show_diff, show_item
 from cli.screen.items import items
 from cli.screen.terminal import Terminal
 from sandbox.changes import Change, File, Link
+from sandbox.commits.look import Brought, Commit
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
 
@@ -166,3 +168,14 @@ def test_of_very_many_plain_changes_the_rest_is_counted_and_no_deletion_is_cut(d
     assert sum(row.startswith("  D gone") for row in rows) == 300
     assert sum(row.startswith("  A a") for row in rows) == 200
     assert rows[-1] == "  … and 800 more like these: `paddock diff --stat` has every one"
+
+
+def test_v04_a_commits_subject_and_author_cannot_act_on_the_terminal(blobs):
+    hostile = b"fix\x1b[2J\x1b]0;owned\x07\xe2\x80\xae\r"
+    commit = Commit("a" * 40, "b" * 40, (), hostile, None, hostile)
+    stream = io.StringIO()
+    brought = Brought(commit.id, (commit,), (Change(hostile, None, blobs.put(hostile)),), frozenset({hostile}))
+    show_commits(brought, lambda path: (), blobs, Terminal(stream, color=False))
+    shown = stream.getvalue()
+    assert shown.count(escape(hostile)) == 3
+    assert [letter for letter in shown if not letter.isprintable() and letter != "\n"] == []
