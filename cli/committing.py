@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cli import environment, exits
+from cli import environment, exits, place
 from cli.screen import safe
 from cli.screen.terminal import Terminal
 from cli.truth import Applied
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sandbox.commits.identity import Committer
     from sandbox.commits.making import Prepared
     from sandbox.commits.quarantine import Quarantine
+    from sandbox.sessions import Session
 
 Commit = Callable[["Settled"], "Settled"]
 """Makes the commit of what has just been applied; what is true afterwards, and the exit code."""
@@ -38,6 +39,7 @@ def commit_after(
     from sandbox.commits.identity import committer
     from sandbox.commits.making import clean_message, prepare
     from sandbox.commits.quarantine import quarantine
+    from sandbox.commits.unfinished import forget, remember
     from sandbox.gate.blobs import Blobs
 
     with contextlib.ExitStack() as stack:
@@ -49,6 +51,8 @@ def commit_after(
             prepared = prepare(quarantined, changes, text, by=by, blobs=Blobs(case.session.blobs))
         except CommitRefused as error:
             raise CommitRefused(f"nothing was applied, because no commit could be made of it: {error}") from error
+        remember(case.session, prepared)
+        stack.callback(forget, case.session)
         made = _Made(quarantined, prepared, by)
         yield lambda settled: _finish(made, settled, terminal)
 
@@ -81,3 +85,14 @@ def _finish(made: _Made, settled: "Settled", out: Terminal) -> "Settled":
     for path in prepared.mixed:
         out.line(out.style(f"  {safe.path(path)} had edits of yours too: they are in the commit", "yellow"))
     return replace(settled, commit=prepared.id)
+
+
+def say_unfinished(session: "Session") -> None:
+    """What became of a commit that a killed process was about to make."""
+    if not (session.path / "committing").exists():
+        return
+    from sandbox.commits.unfinished import cut_short
+
+    sentence = cut_short(session)
+    if sentence is not None:
+        place.stderr().line(f"paddock: {sentence}")

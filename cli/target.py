@@ -25,6 +25,7 @@ class Target:
 def find(target: list[str] | None, directory: options.Directory) -> Target:
     """The session and paths a command is about; a first word that is no session's id is a path."""
     from cli import exits, place
+    from cli.committing import say_unfinished
     from sandbox.errors import SessionNotFound
 
     here = place.place()
@@ -35,6 +36,7 @@ def find(target: list[str] | None, directory: options.Directory) -> Target:
             raise exits.Misuse(f"{first!r} names {len(found)} sessions: give more of the id")
         if found:
             place.recover_of(found[0])
+            say_unfinished(found[0])
             return Target(found[0], tuple(rest))
     folder = place.checkout(directory)
     try:
@@ -43,6 +45,7 @@ def find(target: list[str] | None, directory: options.Directory) -> Target:
         if first:
             raise SessionNotFound(f"{first!r} is no session, and {error}") from error
         raise
+    say_unfinished(newest)
     return Target(newest, tuple(target or ()))
 
 
