@@ -1,57 +1,28 @@
-"""An apply that is killed, or meets an error, at any system call: the tree is the old one or the new one.
+"""What the next command makes of an apply that was cut short: finished if it was committed, else thrown away.
 
-Faults are injected by strace into the real process. The oracle is threefold: after `recover` the tree is OLD or NEW,
-the session's record says the same, and nothing of ours is left in the checkout.
+Every system call at which it can be cut is in test_faults.py; here are the states that this leaves, by hand.
 """
 
 import functools
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from sandbox.changes import File, Link
 from sandbox.errors import ApplyUnfinished, StateError
-from sandbox.gate.apply import Recovered, recover
+from sandbox.gate.apply import Recovered
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.journal import Journal
 from sandbox.gate.steps import Swap
 from sandbox.gate.syscalls import exchange
 from sandbox.gate.transaction import exchange_in_two, judge, settle
-from sandbox.sessions import Sessions
 
 ROOT = Path(__file__).parents[3]
-
-# What an apply does to files. Everything is counted from the marker on: before it, Python itself is starting.
-CALLS = (
-    "renameat2,renameat,rename,unlinkat,unlink,rmdir,mkdirat,mkdir,symlinkat,openat,openat2,write,pwrite64,"
-    "fsync,ftruncate,fchmod,fchown,flock,close"
-)
-MARKER = "sched_yield"
-KILLED = -9  # strace ends by the signal that ended its process
-
-APPLY = """
-import os, sys
-from datetime import datetime
-from pathlib import Path
-from sandbox.gate.apply import Approval, apply
-from sandbox.gate.blobs import Blobs
-from sandbox.gate.collect import collect
-from sandbox.gate.manifest import Manifest
-from sandbox.sessions import Session, now
-checkout, session = Path(sys.argv[1]), Session(Path(sys.argv[2]))
-manifest, blobs = Manifest.load(session.manifest), Blobs(session.blobs)
-changes = collect(session.upper, checkout, manifest=manifest, blobs=blobs)
-os.sched_yield()
-print(apply(Approval(changes.id, changes.pending, "tester", now()),
-            checkout=checkout, blobs=blobs, session=session, manifest=manifest))
-"""
 
 RECOVER = """
 import os, sys
@@ -62,229 +33,6 @@ session = Session(Path(sys.argv[2]))
 os.sched_yield()
 print(recover(Path(sys.argv[1]), sessions=Sessions(session.path.parent.parent)))
 """
-
-
-def strace() -> str:
-    found = shutil.which("strace")
-    if found is None:
-        pytest.fail("this test injects faults with strace: `apt-get install strace`")
-    return found
-
-
-def run(code: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run one of the scripts above on a scene, under strace."""
-    (session,) = (folder / "state" / "sessions").iterdir()
-    command = [strace(), "-f", "-qq", "-o", str(folder / "trace"), *options]
-    return subprocess.run(
-        [*command, sys.executable, "-B", "-c", code, folder / "checkout", session],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-def calls_after_marker(code: str, folder: Path) -> tuple[Counter[str], Counter[str]]:
-    """How often each call is made before the marker, and in all."""
-    done = run(code, folder, "-e", f"trace={CALLS},{MARKER}")
-    assert done.returncode == 0, done.stderr
-    names = re.findall(r"^(?:\d+ +)?(\w+)\(", (folder / "trace").read_text(), re.MULTILINE)
-    start = names.index(MARKER)
-    return Counter(names[:start]), Counter(names)
-
-
-@pytest.fixture
-def scene(gate, lay_out, tmp_path):
-    """Edit, chmod, delete, link, type change and a new deep file, ready to be applied; a factory of copies of it."""
-    lay_out({"edit": "old\n", "run": "#!/bin/sh\n", "gone/x": "x", "l": "->edit", "f": "file"})
-    gate.put("edit", "new\n")
-    gate.put("run", "#!/bin/sh\n", 0o755)
-    gate.whiteout("gone")
-    (gate.upper / "l").symlink_to("run")
-    gate.opaque("f")
-    gate.put("f/inside", "folder now")
-    gate.put("deep/er/new", "new\n")
-    numbers = iter(range(10_000))
-
-    def copy():
-        folder = tmp_path / f"copy-{next(numbers)}"
-        folder.mkdir()
-        # The copy has its own inodes, so the session has to begin anew on it.
-        for name in ("checkout", "state"):
-            subprocess.run(["cp", "-a", tmp_path / name, folder / name], check=True)
-        begin_again(folder)
-        return folder
-
-    return copy
-
-
-def begin_again(folder: Path) -> None:
-    from sandbox.gate.manifest import Manifest
-
-    (session,) = (folder / "state" / "sessions").iterdir()
-    Manifest.take(folder / "checkout").save(session / "manifest")
-
-
-def verdict(folder: Path) -> str | None:
-    """What the session's record says in the end."""
-    (session,) = (folder / "state" / "sessions").iterdir()
-    try:
-        kinds = [json.loads(line)["kind"] for line in (session / "approvals.jsonl").read_text().split("\n")[:-1]]
-    except FileNotFoundError:
-        return None
-    return kinds[-1] if kinds else None
-
-
-def check(folder: Path, tree, old, new, what: str) -> None:
-    """The oracle."""
-    recovered = recover(folder / "checkout", sessions=Sessions(folder / "state"))
-    found = tree(folder / "checkout")
-    assert found in (old, new), f"{what}: torn tree {found}"
-    is_new = found == new
-    assert (verdict(folder) == "applied") == is_new, f"{what}: the record says {verdict(folder)}"
-    if recovered is not None:
-        assert (recovered.outcome == "applied") == is_new, what
-        assert recovered.kept == (), what
-    assert recover(folder / "checkout", sessions=Sessions(folder / "state")) is None, what
-
-
-def faults(before: Counter[str], total: Counter[str], *, every: int):
-    """Which call to hit, by name and number."""
-    points = [
-        (name, number)
-        for name in sorted(total)
-        if name != MARKER
-        for number in range(before[name] + 1, total[name] + 1)
-    ]
-    return points[::every]
-
-
-@pytest.fixture
-def expected(scene, tree):
-    """The tree before and after, and how many calls an undisturbed apply makes."""
-    folder = scene()
-    old = tree(folder / "checkout")
-    before, total = calls_after_marker(APPLY, folder)
-    new = tree(folder / "checkout")
-    assert old != new
-    return old, new, before, total
-
-
-def inject(scene, tree, expected, *, fault: str, every: int) -> None:
-    old, new, before, total = expected
-    points = faults(before, total, every=every)
-    assert len(points) > 5
-    for name, number in points:
-        folder = scene()
-        done = run(APPLY, folder, "-e", f"trace={name}", "-e", f"inject={name}:{fault}:when={number}")
-        # How many files Python itself opens to start varies a little: a number past the last call hits nothing.
-        assert was_hit(folder, done, fault) or count(folder, name) < number, f"{name} {number} was not hit"
-        check(folder, tree, old, new, f"{fault} at {name} {number}")
-        shutil.rmtree(folder)
-
-
-def test_c01_killed_at_a_sample_of_calls_the_tree_is_old_or_new(scene, tree, expected):
-    inject(scene, tree, expected, fault="signal=KILL", every=11)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_c01_killed_at_every_call_the_tree_is_old_or_new(scene, tree, expected):
-    inject(scene, tree, expected, fault="signal=KILL", every=1)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EROFS"])
-def test_c20_an_error_at_every_call_leaves_the_tree_old_or_new(scene, tree, expected, error):
-    old, new, before, total = expected
-    for name in ("close", "flock"):  # those do not fail this way
-        del total[name]
-    inject(scene, tree, (old, new, before, total), fault=f"error={error}", every=1)
-
-
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_c20_an_error_at_a_sample_of_calls_leaves_the_tree_old_or_new(scene, tree, expected, error):
-    old, new, before, total = expected
-    kept = Counter({name: total[name] for name in ("renameat2", "fsync", "mkdirat", "mkdir", "renameat", "rename")})
-    inject(scene, tree, (old, new, before, kept), fault=f"error={error}", every=5)
-
-
-def was_hit(folder: Path, done: subprocess.CompletedProcess[str], fault: str) -> bool:
-    return done.returncode == KILLED if "KILL" in fault else "(INJECTED)" in (folder / "trace").read_text()
-
-
-def count(folder: Path, name: str) -> int:
-    return len(re.findall(rf"^(?:\d+ +)?{name}\(", (folder / "trace").read_text(), re.MULTILINE))
-
-
-def half_done(scene, tree, expected) -> Path:
-    """A scene whose apply was killed in the middle of its steps."""
-    _, _, before, total = expected
-    number = before["renameat2"] + (total["renameat2"] - before["renameat2"]) // 2 + 1
-    folder = scene()
-    done = run(APPLY, folder, "-e", "trace=renameat2", "-e", f"inject=renameat2:signal=KILL:when={number}")
-    assert done.returncode == KILLED
-    assert any(name.startswith(".paddock-txn.") for name in os.listdir(folder / "checkout"))
-    return folder
-
-
-def double(scene, tree, expected, *, every: int) -> None:
-    _, new, _, _ = expected
-    killed = half_done(scene, tree, expected)
-    (killed / "trace").unlink(missing_ok=True)
-    kept = killed.with_name("killed")
-    subprocess.run(["cp", "-a", killed, kept], check=True)
-    before, total = calls_after_marker(RECOVER, killed)
-    assert tree(killed / "checkout") == new
-    for name, number in faults(before, total, every=every):
-        folder = kept.with_name(f"again-{name}-{number}")
-        subprocess.run(["cp", "-a", kept, folder], check=True)
-        done = run(RECOVER, folder, "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}")
-        assert was_hit(folder, done, "KILL") or count(folder, name) < number, f"{name} {number} was not hit"
-        recover(folder / "checkout", sessions=Sessions(folder / "state"))
-        assert tree(folder / "checkout") == new, f"{name} {number}"
-        assert verdict(folder) == "applied"
-        shutil.rmtree(folder)
-
-
-def test_c02_a_recovery_that_is_killed_too_is_recovered(scene, tree, expected):
-    double(scene, tree, expected, every=23)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_c02_a_recovery_that_is_killed_at_every_call_is_recovered(scene, tree, expected):
-    double(scene, tree, expected, every=1)
-
-
-def test_s37_without_exchange_in_the_file_system_the_apply_is_as_good(scene, tree, expected):
-    old, new, _, _ = expected
-    folder = scene()
-    # The first renameat2 is the probe for an exchange; told EINVAL, nothing may try another.
-    done = run(APPLY, folder, "-e", "trace=renameat2", "-e", "inject=renameat2:error=EINVAL:when=1")
-    assert done.returncode == 0, done.stderr
-    assert (folder / "trace").read_text().count("RENAME_EXCHANGE") == 1
-    check(folder, tree, old, new, "no exchange")
-    assert tree(folder / "checkout") == new
-
-
-@pytest.mark.parametrize("signal", ["INT", "TERM", "HUP"])
-def test_c11_an_interrupt_past_the_commit_point_waits_for_the_end(scene, tree, expected, signal):
-    _, new, before, total = expected
-    number = before["renameat2"] + (total["renameat2"] - before["renameat2"]) // 2 + 1
-    folder = scene()
-    done = run(APPLY, folder, "-e", "trace=renameat2", "-e", f"inject=renameat2:signal={signal}:when={number}")
-    assert done.returncode != 0
-    assert tree(folder / "checkout") == new
-    assert verdict(folder) == "applied"
-    assert recover(folder / "checkout", sessions=Sessions(folder / "state")) is None
-
-
-def test_c11_an_interrupt_before_the_commit_point_leaves_the_tree_as_it_was(scene, tree, expected):
-    old, _, before, _ = expected
-    folder = scene()
-    done = run(APPLY, folder, "-e", "trace=fsync", "-e", f"inject=fsync:signal=INT:when={before['fsync'] + 4}")
-    assert "KeyboardInterrupt" in done.stderr
-    assert tree(folder / "checkout") == old
-    assert verdict(folder) == "not applied"
 
 
 def committed(gate, root, content="new", *, before="old"):
