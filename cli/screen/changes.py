@@ -64,7 +64,7 @@ def row(item: "Item", blobs: "Blobs", terminal: Terminal, width: int) -> list[st
     if remarks and not is_wide and (len(remarks) + 2 <= room or not terminal.is_terminal):
         rows[0] += f"  {draw(remarks, 'yellow')}"
     elif remarks:
-        rows += [draw(line, "yellow") for line in terminal.wrap(f"      {remarks}", indent=6)]
+        rows += [draw(line, "yellow") for line in terminal.wrap_words(remarks, indent=6)]
     return [line.rstrip() for line in rows]
 
 

@@ -87,7 +87,8 @@ def _show_head(item: Item, found: "FileDiff", terminal: Terminal) -> None:
     if more:
         terminal.line(draw(f"   ({rest})", "dim"))
     for remark in (*item.remarks, *found.notes):
-        _put(terminal, f"   {remark}", "yellow")
+        for row in terminal.wrap_words(remark, indent=3):
+            terminal.line(draw(row, "yellow"))
 
 
 def _show_hunk(hunk: "Hunk", terminal: Terminal, room: int | None) -> None:

@@ -71,11 +71,24 @@ class Terminal:
             return [text]
         from rich.cells import cell_len, chop_cells
 
-        room = self.width - indent
         if cell_len(text) <= self.width:
             return [text]
         first = chop_cells(text, self.width)[0]
-        return [first, *(f"{mark:<{indent}}{row}" for row in chop_cells(text[len(first) :], room))]
+        rest = chop_cells(text[len(first) :], self.width - indent)
+        return [first, *(f"{mark:<{indent}}{row}" for row in rest)]
+
+    def wrap_words(self, text: str, *, indent: int) -> list[str]:
+        """The same for a sentence, which may be broken where it has a blank; `indent` columns are before all of it."""
+        if not self.is_terminal or len(text) + indent <= self.width:
+            return [f"{'':{indent}}{text}"]
+        rows, row = [], ""
+        for word in text.split(" "):
+            if row and len(row) + 1 + len(word) > self.width - indent:
+                rows.append(row)
+                row = word
+            else:
+                row = f"{row} {word}" if row else word
+        return [part for line in [*rows, row] for part in self.wrap(f"{'':{indent}}{line}", indent=indent)]
 
     def write(self, text: str) -> None:
         """Write as it is; the status line moves below."""
