@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runtime.permissions import Verdict
     from runtime.permissions.policy import Policy
     from sandbox.gate.apply import Applied, Conflicts
-    from sandbox.gate.effects import Host, MassDeletion
+    from sandbox.gate.effects import Host, Marked, MassDeletion
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Case:
 
     def verdict(self, change: Change) -> "Verdict":
         """What the rules and the effects say about a change, this one or one made of it. Raises SettingsError."""
-        from sandbox.gate.blobs import Blobs
+        from sandbox.changes import Directory
+        from sandbox.gate.effects import effects, merged
 
         if change not in self._verdicts:
-            blobs = Blobs(self.session.blobs)
-            self._verdicts[change] = self.policy.judge(
-                change, lambda file, limit: blobs.read(file.digest, limit), self.host
-            )
+            marks = merged((*_by_content(self.session.blobs, change), *effects(change, host=self.host)))
+            is_folder = isinstance(change.after or change.before, Directory)
+            self._verdicts[change] = self.policy.verdict(change.path, marks, is_folder=is_folder)
         return self._verdicts[change]
 
     def warnings(self, change: Change) -> tuple[str, ...]:
@@ -80,6 +80,16 @@ class Case:
             return None
         tree = len(Tracked(self.checkout).paths) or len(manifest_of(self.session))
         return mass_deletion(changes, tree)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _by_content(folder: Path, change: Change) -> "tuple[Marked, ...]":
+    """The effects of a change as far as its names and contents go: those stay what they are from turn to turn."""
+    from sandbox.gate.blobs import Blobs
+    from sandbox.gate.effects import effects
+
+    blobs = Blobs(folder)
+    return effects(change, lambda file, limit: blobs.head(file.digest, limit))
 
 
 def freeze(session: Session, settings: str = "") -> Case:

@@ -70,6 +70,17 @@ class Blobs:
         with self.open(digest) as file:
             return file.read() if limit is None else file.read(limit)
 
+    def head(self, digest: str, limit: int) -> bytes:
+        """The first `limit` bytes, not verified: enough to form an opinion, which an apply that verifies then tests.
+
+        Raises StateError if missing.
+        """
+        descriptor = self._descriptor(digest)
+        try:
+            return os.read(descriptor, limit)
+        finally:
+            os.close(descriptor)
+
     def open(self, digest: str) -> BinaryIO:
         """The content as an open file, verified, at its start. Raises StateError if missing or damaged."""
         file = os.fdopen(self._descriptor(digest), "rb")

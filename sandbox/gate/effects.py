@@ -4,12 +4,12 @@ An effect is a reason to ask about one change by itself: no blanket allow covers
 """
 
 import posixpath
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sandbox.changes import Change, Directory, File, Link, Node
+from sandbox.changes import Change, Directory, File, Link
 from sandbox.gate.effect_names import of_folder, of_name, of_pair
 from sandbox.gate.names import folded
 from sandbox.gate.secrets import secret_in
@@ -80,15 +80,22 @@ def effects(change: Change, read: Read | None = None, host: Host = NOWHERE) -> t
             Marked(Effect(name), f"it is a link to such a file: {reason}")
             for name, reason in of_path(_aim(change.path, change.after.target))
         ]
-    reason = _as_program(change, read, host)
-    if reason:
-        found.append(Marked(Effect.NEW_EXECUTABLE, reason))
-    secret = _secret(change, read)
-    if secret:
-        found.append(Marked(Effect.SECRETS, secret))
-    if _is_lost(change, host):
+    found += _by_content(change, read) if read is not None else ()
+    if _is_program(change):
+        found.append(Marked(Effect.NEW_EXECUTABLE, "it can be run as a program, and could not before"))
+    if _is_command(change, host):
+        found.append(Marked(Effect.NEW_EXECUTABLE, "it has the name of a command, and typed here it may run instead"))
+    if _is_untracked(change, host):
         found.append(Marked(Effect.NOT_IN_GIT, "git's index does not name this file, so git cannot bring it back"))
-    return _one_each(found) if found else ()
+    return merged(found) if found else ()
+
+
+def merged(marks: Iterable[Marked]) -> tuple[Marked, ...]:
+    """Of every effect the first, gravest first."""
+    first: dict[Effect, Marked] = {}
+    for mark in marks:
+        first.setdefault(mark.effect, mark)
+    return tuple(first[effect] for effect in Effect if effect in first)
 
 
 def of_path(path: bytes) -> tuple[tuple[str, str], ...]:
@@ -132,9 +139,22 @@ def by_risk(change: Change) -> tuple[int, bytes]:
     return (0 if effects(change) else 1 if remarks(change) else 2, change.path)
 
 
-def deletions(changes: Collection[Change]) -> int:
-    """How many files and links a set of changes deletes. Folders do not count: they go with what is in them."""
-    return sum(change.after is None and not isinstance(change.before, Directory) for change in changes)
+def loses_content(change: Change) -> bool:
+    """Whether a file or a link is gone after the change: deleted, emptied, or replaced by another kind of thing."""
+    match change.before, change.after:
+        case File(size=size), File(size=0):
+            return size > 0
+        case ((File() | Link()), None):
+            return True
+        case File(), (Link() | Directory()):
+            return True
+        case _:
+            return False
+
+
+def deletions(changes: Iterable[Change]) -> int:
+    """How many files a set of changes makes away with. Folders do not count: they go with what is in them."""
+    return sum(loses_content(change) for change in changes)
 
 
 def mass_deletion(changes: Collection[Change], tree: int = 0) -> MassDeletion | None:
@@ -143,55 +163,44 @@ def mass_deletion(changes: Collection[Change], tree: int = 0) -> MassDeletion | 
     `tree`: how many files there are before, 0 if that is not known.
     """
     files = deletions(changes)
+    are_all_gone = all(change.after is None for change in changes if loses_content(change))
+    verb = "deletes" if are_all_gone else "deletes or empties"
     if files > MANY:
-        return MassDeletion(files, tree, f"deletes {files:,} files, more than {MANY}")
+        return MassDeletion(files, tree, f"{verb} {files:,} files, more than {MANY}")
     if files > FEW and files * SHARE > tree > 0:
-        return MassDeletion(files, tree, f"deletes {files:,} of {tree:,} files, more than one in {SHARE}")
+        return MassDeletion(files, tree, f"{verb} {files:,} of {tree:,} files, more than one in {SHARE}")
     return None
 
 
-def _as_program(change: Change, read: Read | None, host: Host) -> str:
-    """Why the change makes a program of a file, or the empty string."""
-    if isinstance(change.after, File | Link) and b"/" not in change.path and change.path in host.commands:
-        return "it has the name of a command, and typed in this folder it may run instead"
-    match change.before, change.after:
-        case File(executable=True), _:
-            return ""
-        case _, File(executable=True):
-            return "it can be run as a program, and could not before"
-        case before, File() as after if read is not None and before is None and read(after, 2) == b"#!":
-            return "it is a new file that begins with #!, so it is meant to be run"
-        case _:
-            return ""
+def _by_content(change: Change, read: Read) -> Iterable[Marked]:
+    if not isinstance(change.after, File):
+        return
+    before, after = change.before, change.after
+    if isinstance(before, File) and before.digest == after.digest:
+        return
+    text = read(after, LOOKED_AT)
+    if before is None and text.startswith(b"#!"):
+        yield Marked(Effect.NEW_EXECUTABLE, "it is a new file that begins with #!, so it is meant to be run")
+    secret = secret_in(text, lambda: read(before, LOOKED_AT) if isinstance(before, File) else b"")
+    if secret:
+        yield Marked(Effect.SECRETS, secret)
 
 
-def _secret(change: Change, read: Read | None) -> str:
-    match change.before, change.after:
-        case File(digest=old), File(digest=new) if old == new:
-            return ""
-        case before, File() as after if read is not None:
-            return secret_in(read(after, LOOKED_AT), lambda: _content(before, read))
-        case _:
-            return ""
+def _is_program(change: Change) -> bool:
+    was = isinstance(change.before, File) and change.before.executable
+    return isinstance(change.after, File) and change.after.executable and not was
 
 
-def _content(node: Node | None, read: Read) -> bytes:
-    return read(node, LOOKED_AT) if isinstance(node, File) else b""
+def _is_command(change: Change, host: Host) -> bool:
+    return isinstance(change.after, File | Link) and b"/" not in change.path and change.path in host.commands
 
 
-def _is_lost(change: Change, host: Host) -> bool:
-    is_deleted = change.after is None and isinstance(change.before, File | Link)
-    return is_deleted and not change.ignored and host.tracked is not None and change.path not in host.tracked
+def _is_untracked(change: Change, host: Host) -> bool:
+    if change.ignored or host.tracked is None or not loses_content(change):
+        return False
+    return change.path not in host.tracked
 
 
 def _aim(path: bytes, target: bytes) -> bytes:
     """Where a link points, as a path of the checkout."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-
-
-def _one_each(found: Collection[Marked]) -> tuple[Marked, ...]:
-    """The first reason of every effect, in the order of `Effect`."""
-    first: dict[Effect, Marked] = {}
-    for mark in found:
-        first.setdefault(mark.effect, mark)
-    return tuple(first[effect] for effect in Effect if effect in first)

@@ -254,3 +254,15 @@ def test_reasons_hold_nothing_of_the_change():
     marks = effects(Change(evil, None, Link(b"x\x1b/.claude/x")))
     assert len(marks) == 2
     assert all(mark.reason.isprintable() for mark in marks)
+
+
+def test_a12_1_emptied_and_replaced_files_count_as_deleted():
+    emptied = [Change(b"%d" % number, OLD, File("2" * 64, 0)) for number in range(30)]
+    replaced = [Change(b"l%d" % number, OLD, Link(b"x")) for number in range(30)]
+    found = mass_deletion([*emptied, *replaced])
+    assert found is not None
+    assert found.reason == "deletes or empties 60 files, more than 50"
+    assert mass_deletion([Change(b"%d" % number, File("2" * 64, 0), NEW) for number in range(60)]) is None
+    host = Host(tracked=frozenset())
+    assert kinds(emptied[0], host=host) == [Effect.NOT_IN_GIT]
+    assert kinds(Change(b"a", File("2" * 64, 0), File("3" * 64, 0)), host=host) == []
