@@ -95,6 +95,8 @@ _add(
     "paddock apply --hunks src/app.py:1,3-4 --hunks README.md:2",
     "paddock apply --on-conflict markers src/app.py",
     "paddock apply --yes --json --change-set 9be0c41d",
+    'paddock apply --commit -m "fix the rounding of totals" src/',
+    "paddock apply --commits --branch fix/rounding",
 )
 _add("undo", undo.undo, "Take back the last apply.", "paddock undo", "paddock undo --yes 3f2a9c1b")
 _add("discard", apply.discard, "Drop what waits.", "paddock discard notes.txt", "paddock discard --yes 3f2a9c1b")

@@ -19,7 +19,7 @@ from sandbox.commits.identity import Committer
 from sandbox.commits.index import Entry, Index, read_index, update
 from sandbox.commits.quarantine import Quarantine
 from sandbox.commits.repository import Repository
-from sandbox.commits.standing import require_ready, require_unstaged
+from sandbox.commits.standing import require_one_spelling, require_ready, require_unstaged
 from sandbox.errors import CommitRefused
 from sandbox.gate.blobs import Blobs
 
@@ -65,7 +65,9 @@ def prepare(
     ours.read("read-tree", head or "--empty")
     before = read_index(ours)
     rows = _rows(ours, changes, before, blobs)
-    require_unstaged(rows, before, read_index(repository.on_tree()))
+    staged = read_index(repository.on_tree())
+    require_unstaged(rows, before, staged)
+    require_one_spelling(repository, rows, staged)
     update(ours, rows, repository.nothing)
     _require_plain(changes, blobs, [(_as_user(by, repository), ()), (ours, ("--cached",))])
     tree = ours.line("write-tree", "--missing-ok")

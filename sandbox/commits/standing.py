@@ -1,6 +1,7 @@
 """Whether a repository is in a state in which a commit of some files means what its user thinks."""
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from sandbox.changes import Change
@@ -62,6 +63,24 @@ def require_unstaged(rows: Mapping[bytes, Entry | None], head: Index, staged: In
             if one in staged.entries and one not in rows:
                 what = "a submodule" if staged.entries[one].mode == SUBMODULE else "something that git has"
                 raise CommitRefused(f"{escape(path)} would take the place of {what}, {escape(one)}")
+
+
+def require_one_spelling(repository: Repository, rows: Mapping[bytes, Entry | None], staged: Index) -> None:
+    """Raise CommitRefused if a path is new to git only by its case, where the file system makes no difference of it."""
+    asked = repository.git().ask("config", "--type=bool", "--get", "core.ignoreCase")
+    if asked.output.strip() != b"true":
+        return
+    spelled = {_folded(path): path for path in staged.entries if rows.get(path, True) is not None}
+    for path, entry in rows.items():
+        there = spelled.get(_folded(path), path)
+        if entry is not None and there != path:
+            raise CommitRefused(
+                f"{escape(path)} is {escape(there)} to git, which has it in another spelling: use that one"
+            )
+
+
+def _folded(path: bytes) -> str:
+    return unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape").casefold())
 
 
 def _is_repository(repository: Repository, folder: bytes) -> bool:

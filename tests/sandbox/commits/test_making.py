@@ -160,6 +160,16 @@ def test_nothing_to_commit_is_said(repository: Path, blobs: Blobs) -> None:
         commit(repository, blobs, [Change(b"x.log", None, blobs.put(b"x"), ignored=True)])
 
 
+def test_another_spelling_of_a_tracked_file_is_refused_where_case_does_not_count(
+    repository: Path, blobs: Blobs
+) -> None:
+    shell(repository, "git config core.ignoreCase true")
+    with pytest.raises(CommitRefused, match=r"A\.TXT is a\.txt to git"):
+        commit(repository, blobs, [added(b"A.TXT", b"x", blobs)])
+    shell(repository, "git config core.ignoreCase false")
+    commit(repository, blobs, [added(b"A.TXT", b"x", blobs)])
+
+
 def test_edits_of_the_user_that_go_along_are_named(repository: Path, blobs: Blobs) -> None:
     mine, both = blobs.put(b"two\nmine\n"), blobs.put(b"two\nmine\ntheirs\n")
     prepared = commit(repository, blobs, [Change(b"a.txt", mine, both), added(b"n", b"n", blobs)])
