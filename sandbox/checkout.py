@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from sandbox.errors import CheckoutRefused
+from sandbox.labels import this_boot
 
 SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "usr", "var")
 """Top-level folders that would hide the image's own if they were mounted over it."""
@@ -39,6 +40,20 @@ def checked(path: Path) -> Path:
     except UnicodeEncodeError as error:
         raise CheckoutRefused(f"{str(real)!r} is not UTF-8, which the engine needs: rename the folder") from error
     return real
+
+
+def identity(folder: Path | int) -> str:
+    """Which folder this is, whatever its name: its inode, and its device as the kernel numbers it until it reboots."""
+    facts = os.stat(folder)
+    return f"{this_boot()}:{facts.st_dev}:{facts.st_ino}"
+
+
+def is_same(noted: str, folder: Path | int) -> bool:
+    """Whether a folder is the one that was noted; one that was not noted could be any."""
+    before, now = noted.split(":"), identity(folder).split(":")
+    if before[0] != now[0]:
+        return not noted or before[-1] == now[-1]  # devices are numbered anew at every boot, inodes are not
+    return before == now
 
 
 def _what(real: Path, home: Path) -> str:

@@ -20,7 +20,7 @@ class Owner:
     @classmethod
     def of(cls, session: str) -> "Owner":
         """This process, for that session."""
-        return cls(session, f"{_boot()}:{os.getpid()}:{_started(os.getpid())}")
+        return cls(session, f"{this_boot()}:{os.getpid()}:{_started(os.getpid())}")
 
     def is_alive(self) -> bool:
         """Whether that very process still runs. An unreadable owner counts as alive: we sweep only what we know."""
@@ -28,7 +28,7 @@ class Owner:
         pid, _, started = rest.partition(":")
         if not (boot and pid.isdigit() and started):
             return True
-        return boot == _boot() and _started(int(pid)) == started
+        return boot == this_boot() and _started(int(pid)) == started
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def owned(id_: str, found: Mapping[str, str]) -> Owned:
     return Owned(id_, Owner(found.get(SESSION_LABEL, ""), found.get(OWNER_LABEL, "")))
 
 
-def _boot() -> str:
+def this_boot() -> str:
+    """Which run of this machine this is: another one after every reboot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 

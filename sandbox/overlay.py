@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox.checkout import is_same
 from sandbox.errors import CheckoutRefused, StateError
 from sandbox.sessions import Session
 
@@ -39,7 +40,8 @@ def open_up(session: Session, checkout: Path) -> None:
 
 def mount(session: Session, checkout: Path, labels: Mapping[str, str]) -> Mapping[str, Any]:
     """The engine's request for the workspace. Raises CheckoutRefused if the checkout is no longer what it was."""
-    if os.path.realpath(session.base) != str(checkout) or not checkout.is_dir():
+    is_there = os.path.realpath(session.base) == str(checkout) and checkout.is_dir()
+    if not (is_there and is_same(session.meta().folder, checkout)):
         raise CheckoutRefused(f"{checkout} is gone or has become something else since this session began")
     options = f"lowerdir={session.base},upperdir={session.upper},workdir={session.work},userxattr,nosuid,nodev"
     return {

@@ -33,7 +33,10 @@ Record = TypeVar("Record", bound=pydantic.BaseModel)
 
 
 class Meta(pydantic.BaseModel):
-    """What `meta.json` holds. Unknown keys are refused: a file from a newer version is not half understood."""
+    """What `meta.json` holds. Unknown keys are refused: a file from a newer version is not half understood.
+
+    `folder` is which folder the checkout was (`sandbox.checkout.identity`), by whatever path it is reached later.
+    """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
@@ -42,6 +45,7 @@ class Meta(pydantic.BaseModel):
     kind: Literal["run", "chat", "exec", "shell"]
     title: str = ""
     checkout: str
+    folder: str = ""
     created: datetime
     image: str
     image_name: str

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.changes import ChangeSet, File
+from sandbox.checkout import is_same
 from sandbox.errors import ApplyUnfinished, CheckoutRefused, OutOfSpace, SandboxError
 from sandbox.gate.approval import (
     Approval,
@@ -106,6 +107,11 @@ def apply(
         check_amended(approval, change_set, blobs)
     with opened_checkout(checkout) as root, exclusive(root, checkout, patience=patience):
         finish_earlier(root, checkout, Sessions(session.path.parent.parent))
+        if not is_same(session.meta().folder, root):
+            raise CheckoutRefused(
+                f"{checkout} is not the folder that this session began with, which was moved or replaced: nothing was "
+                "applied; put it back, or take the changes along with `paddock diff --patch`"
+            )
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=root, effective_ids=True):
             raise CheckoutRefused(f"{checkout} cannot be written by you: nothing was applied")
         try:

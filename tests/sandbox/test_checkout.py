@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.checkout import checked
+from sandbox.checkout import checked, identity, is_same
 from sandbox.errors import CheckoutRefused
 
 
@@ -51,3 +51,22 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(CheckoutRefused, match="UTF-8"):
         checked(folder)
+
+
+def test_a_folder_is_known_by_itself_and_not_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    noted = identity(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "a").mkdir()
+    assert is_same(noted, tmp_path / "b")
+    assert not is_same(noted, tmp_path / "a")
+
+
+def test_after_a_reboot_a_folder_is_known_by_its_inode(tmp_path: Path) -> None:
+    _, device, inode = identity(tmp_path).split(":")
+    assert is_same(f"another-boot:{int(device) + 1}:{inode}", tmp_path)
+    assert not is_same(f"another-boot:{device}:{int(inode) + 1}", tmp_path)
+
+
+def test_a_folder_of_which_nothing_was_noted_may_be_any(tmp_path: Path) -> None:
+    assert is_same("", tmp_path)

@@ -3,7 +3,9 @@
 import json
 import multiprocessing
 import os
+import shutil
 import stat
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.changes import Change, Directory, Link
+from sandbox.checkout import identity
 from sandbox.errors import CheckoutRefused, OutOfSpace, SessionBusy, StateError
 from sandbox.gate.apply import Applied, Approval, Conflicts
 from sandbox.gate.manifest import Manifest
@@ -467,12 +470,14 @@ def test_a_read_only_checkout_is_refused(gate, lay_out, tmp_path):
 
 
 @pytest.mark.root
-def test_another_file_system_inside_the_checkout_is_a_conflict(gate, lay_out):
+@pytest.mark.parametrize("mount", ["-t tmpfs none", "--bind {outside}"])
+def test_another_file_system_inside_the_checkout_is_a_conflict(gate, lay_out, mount, tmp_path):
+    (tmp_path / "outside").mkdir()
     lay_out({"d/": ""})
     gate.put("d/x", "x")
     changes = gate.collect()
-    if os.system(f"mount -t tmpfs none {gate.checkout}/d") != 0:
-        pytest.fail("this test mounts a tmpfs, which takes root")
+    if os.system(f"mount {mount.format(outside=tmp_path / 'outside')} {gate.checkout}/d") != 0:
+        pytest.fail("this test mounts a file system, which takes root")
     try:
         result = gate.apply(gate.approval(changes))
         assert [(one.path, one.reason) for one in result.conflicts] == [
@@ -480,6 +485,39 @@ def test_another_file_system_inside_the_checkout_is_a_conflict(gate, lay_out):
         ]
     finally:
         os.system(f"umount {gate.checkout}/d")
+
+
+def note_folder(gate):
+    gate.session.save(gate.session.meta().model_copy(update={"folder": identity(gate.checkout)}))
+
+
+def test_a_checkout_that_was_replaced_is_refused_and_the_old_one_is_taken_back(gate, lay_out, tree):
+    lay_out({"a": "1"})
+    note_folder(gate)
+    gate.put("a", "2")
+    changes = gate.collect()
+    (gate.checkout).rename(gate.checkout.with_name("moved"))
+    subprocess.run(["cp", "-a", gate.checkout.with_name("moved"), gate.checkout], check=True)
+    for _ in range(2):
+        with pytest.raises(CheckoutRefused, match="moved or replaced: nothing was applied"):
+            gate.apply(gate.approval(changes))
+    assert (gate.checkout / "a").read_text() == "1"
+    shutil.rmtree(gate.checkout)
+    gate.checkout.with_name("moved").rename(gate.checkout)
+    assert gate.apply(gate.approval(changes)) == Applied((b"a",))
+
+
+@pytest.mark.parametrize("put_there", [lambda path, moved: None, lambda path, moved: path.symlink_to(moved)])
+def test_a_checkout_that_is_gone_or_a_link_now_is_refused(gate, lay_out, put_there):
+    lay_out({"a": "1"})
+    gate.put("a", "2")
+    changes = gate.collect()
+    moved = gate.checkout.with_name("moved")
+    gate.checkout.rename(moved)
+    put_there(gate.checkout, moved)
+    with pytest.raises(CheckoutRefused, match="cannot be opened"):
+        gate.apply(gate.approval(changes))
+    assert (moved / "a").read_text() == "1"
 
 
 def test_k15_the_checkout_has_one_writer(gate, lay_out):
