@@ -70,16 +70,16 @@ class Case:
         by_rule = (verdict.short,) if verdict.rule is not None and verdict.decision != "allow" else ()
         return (*by_rule, *warnings(change, verdict.effects))
 
-    def mass_deletion(self, changes: Sequence[Change]) -> "MassDeletion | None":
-        """Whether these changes together delete so much that the number has to be confirmed."""
+    def mass_deletion(self, changes: Sequence[Change], *, already: int = 0) -> "MassDeletion | None":
+        """Whether these changes, after `already` others that nobody saw, delete so much that it has to be confirmed."""
         from cli.rules import Tracked
         from sandbox.gate.effects import FEW, deletions, mass_deletion
         from sandbox.gate.freeze import manifest_of
 
-        if deletions(changes) <= FEW:
+        if deletions(changes) + already <= FEW:
             return None
         tree = len(Tracked(self.checkout).paths) or len(manifest_of(self.session))
-        return mass_deletion(changes, tree)
+        return mass_deletion(changes, tree + already, already=already)
 
 
 @functools.lru_cache(maxsize=1 << 16)

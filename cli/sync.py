@@ -40,6 +40,14 @@ class Synced:
             parts.append(still_changing(self.running))
         return " · ".join(parts)
 
+    @property
+    def row(self) -> dict[str, object]:
+        """The same for programs."""
+        from cli.rows import name
+
+        waiting = [{**name(path), "reason": reason} for path, reason in self.waiting]
+        return {"applied": [name(path) for path in self.applied], "pending": waiting, "running": self.running}
+
 
 def sync(case: Case, *, is_blanket: bool, running: int = 0) -> Synced:
     """Apply what may be applied with nobody looking.
@@ -66,6 +74,9 @@ def sync(case: Case, *, is_blanket: bool, running: int = 0) -> Synced:
 
 def _held(case: Case, is_blanket: bool) -> dict[bytes, str]:
     """What waits, and why."""
+    from sandbox.gate.effects import loses_content
+    from sandbox.gate.unseen import deleted_unseen
+
     found: dict[bytes, str] = {}
     for change in case.changes.pending:
         verdict = case.verdict(change)
@@ -74,8 +85,8 @@ def _held(case: Case, is_blanket: bool) -> dict[bytes, str]:
         elif change.moved:
             found[change.path] = BOTH_CHANGED
     ready = [change for change in case.changes.pending if change.path not in found]
-    if case.mass_deletion(ready) is not None:
-        found |= {change.path: "mass deletion" for change in ready if change.after is None}
+    if case.mass_deletion(ready, already=deleted_unseen(case.session, BY)) is not None:
+        found |= {change.path: "mass deletion" for change in ready if loses_content(change)}
     return found
 
 

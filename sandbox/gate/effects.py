@@ -157,18 +157,20 @@ def deletions(changes: Iterable[Change]) -> int:
     return sum(loses_content(change) for change in changes)
 
 
-def mass_deletion(changes: Collection[Change], tree: int = 0) -> MassDeletion | None:
+def mass_deletion(changes: Collection[Change], tree: int = 0, *, already: int = 0) -> MassDeletion | None:
     """Whether these changes together delete so much that somebody has to confirm the number.
 
-    `tree`: how many files there are before, 0 if that is not known.
+    `tree`: how many files there are before, 0 if that is not known. `already`: so many were deleted before these, with
+    nobody looking.
     """
     files = deletions(changes)
+    total = files + already if files else 0
     are_all_gone = all(change.after is None for change in changes if loses_content(change))
     verb = "deletes" if are_all_gone else "deletes or empties"
-    if files > MANY:
-        return MassDeletion(files, tree, f"{verb} {files:,} files, more than {MANY}")
-    if files > FEW and files * SHARE > tree > 0:
-        return MassDeletion(files, tree, f"{verb} {files:,} of {tree:,} files, more than one in {SHARE}")
+    if total > MANY:
+        return MassDeletion(files, tree, f"{verb} {total:,} files, more than {MANY}")
+    if total > FEW and total * SHARE > tree > 0:
+        return MassDeletion(files, tree, f"{verb} {total:,} of {tree:,} files, more than one in {SHARE}")
     return None
 
 

@@ -231,6 +231,12 @@ def test_s34_many_deletions_are_one_thing_to_confirm(files, tree, is_mass):
     assert found is None or (found.files == files and f"{files}" in found.reason)
 
 
+def test_s34_small_deletions_add_up_to_a_mass_deletion():
+    assert mass_deletion(gone(10), already=41) is not None
+    assert mass_deletion(gone(10), already=40) is None
+    assert mass_deletion([], already=100) is None
+
+
 def test_folders_and_edits_are_no_deletions():
     folders = [Change(b"%d" % index, Directory(), None) for index in range(200)]
     edits = [Change(b"%d" % index, OLD, NEW) for index in range(200)]
