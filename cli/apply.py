@@ -20,6 +20,7 @@ def apply(
     branch: options.Branch = "",
     commit: options.Commit = False,
     message: options.Message = None,
+    watch: options.Watch = False,
 ) -> int:
     """Apply the pending changes to the checkout: all of them, or those at PATH, or single hunks. All or nothing.
 
@@ -35,6 +36,11 @@ def apply(
     files_only = bool(hunks or change_set or as_json or commit or on_conflict != "ask")
     _require_sense(commits=commits, files_only=files_only, branch=branch, commit=commit, message=words)
     wanted = find(target, directory)
+    if watch:
+        from cli.following import Wish as Watched
+        from cli.following import follow
+
+        return follow(wanted.session, Watched(is_blanket=yes, settings=settings, as_json=as_json))
     if commits:
         from cli.commits import apply_commits
         from cli.commits_approval import Wish

@@ -43,6 +43,10 @@ Deletions = Annotated[
         show_default=False,
     ),
 ]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="While the session runs elsewhere, apply what rules allow after each of its turns."),
+]
 Sync = Annotated[
     bool,
     typer.Option("--sync", help="Apply what the permission rules allow after every step; the rest waits."),

@@ -22,6 +22,7 @@ from sandbox.gate.freeze import frozen
 from sandbox.gate.ledger import Ledger
 from sandbox.gate.provenance import Manner
 from sandbox.identity import environment
+from sandbox.pausing import alone, paused
 from sandbox.profile import User
 from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
@@ -125,7 +126,7 @@ class DockerSandbox:
 
     async def _kill(self, stream: Stream, call: Running, container: Container) -> None:
         """End every process of a call; a sandbox that will not obey is ended whole."""
-        async with self._pausing:  # what is paused obeys nobody
+        async with self._pausing, alone(self._session, container):  # what is paused obeys nobody
             await stream.send(Kind.KILL)
             with anyio.move_on_after(KILL_SECONDS):
                 await call.drain(stream)
@@ -216,14 +217,9 @@ class DockerSandbox:
         """What this sandbox changed; the container is paused while its files are read."""
         container = await self.ready()
         await self.noted.wait()
-        async with self._pausing:
-            await container.pause()
-            try:
-                await self._note_rest()
-                return await anyio.to_thread.run_sync(frozen, self._session)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await container.unpause()
+        async with self._pausing, paused(self._session, container):
+            await self._note_rest()
+            return await anyio.to_thread.run_sync(frozen, self._session)
 
 
 def _shown(call: Call) -> str:

@@ -12,12 +12,14 @@ import anyio.to_thread
 from images.image import Image
 from sandbox import overlay
 from sandbox.base import Call, Sandbox
+from sandbox.checkout import identity
 from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError, StateError
 from sandbox.gate.freeze import is_new, mark_beginning, note_checkout
 from sandbox.identity import invoking_user
+from sandbox.pausing import free_abandoned
 from sandbox.profile import User
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
 
@@ -38,6 +40,7 @@ def prepare(
         kind=kind,
         title=title,
         checkout=str(checkout),
+        folder=identity(checkout),
         created=now(),
         image=image.id,
         image_name=image.name,
@@ -105,6 +108,7 @@ async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks
         container = await create(session, engine)
         tasks.start_soon(container.channel.serve)
         await sandbox.begin(container)
+        tasks.start_soon(free_abandoned, session, container)
     except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
         sandbox.fail(error)
     finally:

@@ -2,6 +2,11 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +81,78 @@ def test_what_runs_on_in_the_background_is_said(paddock, project, script, rules)
 def test_sync_and_never_exclude_each_other(paddock, project):
     done = paddock("run", "go", "--sync", "--apply", "never", cwd=project)
     assert (done.returncode, "give one of them" in done.stderr) == (2, True)
+
+
+@pytest.fixture
+def running(start, script):
+    """Starts `paddock run` with a script."""
+    return lambda *turns: start("run", "go", "--script", script(*turns))
+
+
+@pytest.fixture
+def start(variables, project):
+    """Starts `paddock` in a process of its own, which is ended with the test."""
+    started = []
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "cli.main", *arguments]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, cwd=project, env=variables, **streams))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_noted(variables):
+    """Whether a call of the only session has been noted."""
+    return any((Path(variables["XDG_STATE_HOME"]) / "paddock" / "sessions").glob("*/provenance.jsonl"))
+
+
+def test_apply_watch_syncs_a_session_that_another_process_runs(project, running, start, variables, rules):
+    process = running(
+        bash("mkdir src; echo 1 > src/one.py; echo x > other"),
+        bash("sleep 6; rm src/one.py; echo 2 > src/two.py"),
+        "{text: done}",
+    )
+    wait_until(lambda: is_noted(variables))
+    watch = start("apply", "--watch", "--json", "--settings", rules)
+    wait_until(lambda: (project / "src" / "one.py").exists() or watch.poll() is not None)
+    assert not (project / "other").exists()
+    assert process.wait(60) == 0
+    out, err = watch.communicate(timeout=60)
+    assert watch.returncode == 0, err
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert rows[0]["applied"] == [{"path": "src"}, {"path": "src/one.py"}] or rows[0]["applied"] == [
+        {"path": "src/one.py"}
+    ]
+    assert rows[0]["pending"] == [{"path": "other", "reason": "no rule allows it"}]
+    assert rows[-1]["pending"] == 1
+    assert sorted(os.listdir(project / "src")) == ["two.py"]
+
+
+def test_apply_watch_ends_with_ctrl_c_and_leaves_the_session_running(project, running, start, variables, rules):
+    process = running(bash("mkdir src; echo 1 > src/one.py"), bash("sleep 20; echo late > src/late"), "{text: done}")
+    wait_until(lambda: is_noted(variables))
+    watch = start("apply", "--watch", "--settings", rules)
+    wait_until((project / "src" / "one.py").exists)
+    time.sleep(0.5)
+    watch.send_signal(signal.SIGINT)
+    out, _ = watch.communicate(timeout=30)
+    assert (watch.returncode, out.splitlines()) == (0, ["synced 1 file", "host unchanged"])
+    assert process.poll() is None
+
+
+def test_apply_watch_of_a_session_that_does_not_run_says_what_to_do(paddock, project, script):
+    paddock("run", "go", "--script", script(bash("echo x > x"), "{text: done}"), cwd=project)
+    done = paddock("apply", "--watch", cwd=project)
+    assert (done.returncode, "is not running: `paddock apply" in done.stderr) == (2, True)
