@@ -165,7 +165,7 @@ class DiffView(ScrollView, can_focus=True):
         row = document.rows[index]
         if not row.hunk:
             return
-        is_mark = row.kind is Kind.HUNK and offset.x >= self.size.width - len(self._head(row.hunk)[0]) - 2
+        is_mark = row.kind is Kind.HUNK and offset.x >= self._look.width - len(self._head(row.hunk)[0]) - 2
         self.hunk = row.hunk
         self._redraw()
         self.post_message(self.Moved())
@@ -187,7 +187,7 @@ class DiffView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the diff."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         index = self.scroll_offset.y + y
         if index < len(self._notes):
             return Strip(fitted(self._notes[index][0], width, self._notes[index][1]), width)
@@ -227,13 +227,13 @@ class DiffView(ScrollView, can_focus=True):
         return f"{place}  [  pending ]", palette.ink("dim")
 
     def _measure(self) -> None:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         is_split = self._wants_split and self.app.size.width >= SPLIT_FROM
         self._look = replace(self._look, width=width, is_split=is_split)
         document = self.document
         self._look = replace(self._look, digits=document.digits if document else 2)
         self._notes = [] if self._loaded is None else note_lines(self._loaded.notes(), width)
-        self.virtual_size = Size(width, len(self._notes) + (0 if document is None else len(document.rows)))
+        self.virtual_size = Size(1, len(self._notes) + (0 if document is None else len(document.rows)))
 
     def _redraw(self) -> None:
         self._drawn.clear()

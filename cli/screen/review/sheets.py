@@ -46,7 +46,7 @@ class Page(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """The lines stay the same."""
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.virtual_size = Size(1, len(self._lines))
 
     def action_line(self, by: int) -> None:
         """Scroll."""
@@ -54,7 +54,7 @@ class Page(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line, clipped with a mark."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         index = self.scroll_offset.y + y
         if index >= len(self._lines):
             return Strip.blank(width, palette.SHEET)

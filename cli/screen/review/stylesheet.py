@@ -10,12 +10,12 @@ Screen {{ background: {GROUND}; color: {TEXT}; }}
 #panes {{ height: 1fr; }}
 #tree {{
     width: 36%; min-width: 30; max-width: 58; height: 1fr; background: {PANEL};
-    scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto;
+    scrollbar-size: 1 1; overflow-x: hidden; overflow-y: scroll;
 }}
 #tree.hidden {{ display: none; }}
 #right {{ width: 1fr; height: 1fr; }}
 #head {{ height: 1; background: {PANEL}; color: {TEXT}; text-wrap: nowrap; text-overflow: clip; }}
-#diff {{ height: 1fr; background: {GROUND}; scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }}
+#diff {{ height: 1fr; background: {GROUND}; scrollbar-size: 1 1; overflow-x: hidden; overflow-y: scroll; }}
 FileTree, DiffView, Page {{
     scrollbar-background: {PANEL}; scrollbar-color: {LINE};
     scrollbar-background-hover: {PANEL}; scrollbar-color-hover: {DIM};

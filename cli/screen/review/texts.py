@@ -21,14 +21,14 @@ COLUMNS: Final = 84  # of a page
 
 KEYS: Final = (
     ("", "deciding"),
-    ("space", "accept: the hunk, or in the tree the file or the ordinary files of a folder"),
+    ("space", "accept the hunk, the file, the ordinary files of a folder"),
     ("x", "reject: it stays pending"),
     ("u", "undecide"),
     ("f / F", "accept / reject the whole file"),
-    ("A", "accept all ordinary files: never what carries a badge, a conflict or a denial"),
+    ("A", "accept all ordinary files: none with an effect or a conflict"),
     ("e", "edit the text; what you save is what is applied"),
-    ("m t M", "in a conflict: keep mine, take theirs, write both to a side file"),
-    ("a", "apply what is accepted, after a last look at the list"),
+    ("m t M", "a conflict: keep mine, take theirs, both to a side file"),
+    ("a", "apply what is accepted, after a last look"),
     ("q", "leave; everything stays pending"),
     ("", "looking"),
     ("tab", "from the tree to the diff and back"),

@@ -74,7 +74,7 @@ class FileTree(ScrollView, can_focus=True):
         is_new = listing is not self._listing
         self._listing, self._state, self._counts = listing, state, counts
         if is_new:
-            self.virtual_size = Size(self.size.width, len(listing.rows))
+            self.virtual_size = Size(1, len(listing.rows))
             if before is not None:
                 self.place(before)
         self.refresh()
@@ -133,7 +133,7 @@ class FileTree(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
-        self.virtual_size = Size(self.size.width, len(self._listing.rows))
+        self.virtual_size = Size(1, len(self._listing.rows))
         self._keep_in_sight()
 
     def on_focus(self) -> None:
@@ -146,7 +146,7 @@ class FileTree(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row of the tree."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         index = self.scroll_offset.y + y
         if index >= len(self._listing.rows):
             return Strip.blank(width, palette.TREE)
