@@ -1,5 +1,6 @@
 """What the README says is true: its Python runs as written, its commands and exit codes exist."""
 
+import functools
 import importlib.resources
 import os
 import re
@@ -52,14 +53,45 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
     assert named == ours - {exits.PIPE_CLOSED}  # the shell's own, 128 + SIGPIPE
 
 
-def test_every_command_of_the_tour_has_help() -> None:
+def test_the_tour_shows_every_command_a_day_needs() -> None:
     named = set(re.findall(r"^paddock (?!-)([a-z]+)", README, re.MULTILINE))
-    assert {"run", "exec", "shell", "status", "diff", "review", "apply", "discard"} <= named
-    for command in sorted(named):
-        done = subprocess.run([sys.executable, "-m", "cli.main", command, "--help"], capture_output=True, cwd=ROOT)
-        assert done.returncode == 0, command
+    assert {"run", "exec", "shell", "status", "diff", "review", "apply", "undo", "discard"} <= named
 
 
-def test_every_file_the_readme_links_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).is_file(), target
+PAGES = ("README.md", "docs/gate.md", "docs/permissions.md", "docs/commits.md")
+
+
+def printed(page: str) -> set[tuple[str, ...]]:
+    """The commands on a page's screens and in its examples: `paddock`, its subcommand, its options."""
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"```(?:sh)?\n(.*?)```", text, re.DOTALL)
+    lines = [line.partition(" #")[0] for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`(paddock [^`]+)`", text)
+    found = [re.match(r"(?:\$ )?(paddock (?!-)[a-z].*)", line) for line in lines]
+    return {tuple(one[1].split()[1:]) for one in found if one}
+
+
+@functools.cache
+def help_of(command: tuple[str, ...]) -> str:
+    """What a command says of itself."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *command, "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, command
+    return done.stdout
+
+
+def test_every_command_that_is_printed_exists_with_its_options() -> None:
+    for words in sorted(words for page in PAGES for words in printed(page)):
+        is_group = words[0] in ("policy", "sessions", "images") and len(words) > 1
+        known = help_of(words[:2] if is_group else words[:1])
+        ours = words[: words.index("--")] if "--" in words else words
+        for option in (word for word in ours if re.fullmatch(r"--?[a-z][a-z-]*", word)):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), f"{words[0]} {option}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_a_page_links_to_is_there(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / target).is_file(), target
