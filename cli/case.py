@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """What lies at the gate. Nothing here is read from the workspace again. `settings`: what `--settings` was given."""
+    """What lies at the gate. Nothing here is read from the workspace again.
+
+    `settings`: what `--settings` was given. `running`: so many processes go on inside, and may change it.
+    """
 
     session: Session
     checkout: Path
     changes: ChangeSet
     settings: str = ""
+    running: int = 0
     _verdicts: "dict[Change, Verdict]" = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property

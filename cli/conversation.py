@@ -181,8 +181,9 @@ class Conversation:
         agent.after_calls = syncing(self._setup, sandbox, self._mode) if self._syncs else None
 
     async def _case(self, sandbox: "Sandbox") -> Case:
+        running = await sandbox.running()
         changes = await sandbox.freeze()
-        return Case(self._setup.session, self._setup.checkout, changes, self._setup.order.settings)
+        return Case(self._setup.session, self._setup.checkout, changes, self._setup.order.settings, running)
 
     def _settle(self, settled: gate.Settled) -> None:
         self._truth = settled.truth

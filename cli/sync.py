@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cli.case import Case, apply
 from cli.screen import safe
+from cli.screen.changes import still_changing
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -129,11 +130,6 @@ class Syncing:
         if notice.text and (is_news or notice.text != self._said):
             emit(notice)
         self._said = notice.text
-
-
-def still_changing(running: int) -> str:
-    """What to say of a workspace that may be another one in a moment."""
-    return f"workspace still changing: {running:,} process{'' if running == 1 else 'es'} left running"
 
 
 def count(files: int) -> str:

@@ -28,11 +28,18 @@ def show_list(case: "Case", terminal: Terminal, changes: Sequence[Change] | None
     from cli.screen.items import items
     from sandbox.gate.blobs import Blobs
 
+    if case.running:
+        terminal.line(terminal.style(still_changing(case.running), "yellow"))
     asked = case.changes.pending if changes is None else changes
     blobs = Blobs(case.session.blobs)
     show_rows(items(asked, blobs, case.warnings), blobs, terminal, most=MOST)
     if changes is None:
         show_apart(case, terminal)
+
+
+def still_changing(running: int) -> str:
+    """What to say of a workspace that may be another one in a moment; what is shown, and applied, is what it was."""
+    return f"workspace still changing: {running:,} process{'' if running == 1 else 'es'} left running"
 
 
 def show_rows(listed: Sequence["Item"], blobs: "Blobs", terminal: Terminal, *, most: int | None = None) -> None:
