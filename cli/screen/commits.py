@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Final
 
 from cli.screen import safe
 from cli.screen.terminal import Terminal
-from sandbox.changes import Change
 from sandbox.commits.look import Brought
 
 if TYPE_CHECKING:
@@ -32,17 +31,16 @@ def show_commits(brought: Brought, warn: Warn, blobs: "Blobs", terminal: Termina
     if len(shown) > MOST:
         _say(f"  … and {len(shown) - MOST:,} older ones", terminal, "dim")
     show_rows(items(brought.lasting, blobs, lambda change: tuple(warn(change.path))), blobs, terminal)
-    for change in brought.passing:
-        remarks = ", ".join(warn(change.path))
-        _say(f"  = {safe.path(change.path)}  changed and changed back  {remarks}".rstrip(), terminal, "yellow")
+    for path in brought.passing:
+        remarks = ", ".join(warn(path))
+        _say(f"  = {safe.path(path)}  changed and changed back  {remarks}".rstrip(), terminal, "yellow")
 
 
 def show_contents(brought: Brought, blobs: "Blobs", terminal: Terminal) -> None:
     """What the commits do, line by line: the sum of them, and each step of what does not last."""
     from cli.screen.diffs import show_diff
 
-    passing = {change.path for change in brought.passing}
-    steps: list[Change] = [change for change in brought.changes if change.path in passing]
+    steps = [change for change in brought.changes if change.path in brought.passing]
     for change in (*brought.lasting, *steps):
         show_diff(change, blobs, terminal)
 

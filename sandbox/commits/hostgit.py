@@ -34,6 +34,7 @@ MOST_OUTPUT = 64 * 1024 * 1024
 SECONDS = 300.0
 MEMORY = 2 * 1024**3
 """Bytes of address space for git on what came out of a sandbox, the packs it maps included."""
+_MOST_ERRORS = 64 * 1024  # bytes
 _TOLD = 300  # characters of git's own words in a sentence of ours
 
 SAFE_SETTINGS: Mapping[str, str] = {
@@ -139,28 +140,14 @@ class Git:
         """Run a command to its end, whatever that is.
 
         `stdin` is data or an open file, read from where it stands; `into` takes the output instead of `Answer`.
-        Raises CommitRefused if there is no git, or it takes too long or says too much.
+        Raises CommitRefused if there is no git, it cannot be started, takes too long or says too much.
         """
-        with _input(stdin) as source, tempfile.TemporaryFile() as errors:
-            process = self._start(argv, source, into, errors)
-            clock = threading.Timer(SECONDS, process.kill)
-            clock.start()
-            try:
-                output = b"" if process.stdout is None else process.stdout.read(MOST_OUTPUT + 1)
-                if len(output) > MOST_OUTPUT:
-                    raise CommitRefused(f"git {argv[0]} would list more than can be looked at: nothing was taken over")
-                code = process.wait()
-            finally:
-                process.kill()
-                process.wait()
-                is_late = not clock.is_alive()
-                clock.cancel()
-                if process.stdout is not None:
-                    process.stdout.close()
-            if is_late:
-                raise CommitRefused(f"git {argv[0]} took longer than {SECONDS:.0f} s: nothing was taken over")
-            errors.seek(0)
-            return Answer(code, output, errors.read(64 * 1024))
+        try:
+            with _input(stdin) as source, tempfile.TemporaryFile() as errors:
+                process = self._start(argv, source, into, errors)
+                return _followed(process, argv[0], errors)
+        except OSError as error:
+            raise CommitRefused(f"git {argv[0]} could not be run: {error.strerror}") from error
 
     def _start(
         self, argv: Sequence[str], source: IO[bytes] | int, into: IO[bytes] | None, errors: IO[bytes]
@@ -179,6 +166,27 @@ class Git:
             with suppress(ProcessLookupError):  # it may have ended already
                 resource.prlimit(process.pid, resource.RLIMIT_AS, (self.memory, self.memory))
         return process
+
+
+def _followed(process: subprocess.Popen[bytes], name: str, errors: IO[bytes]) -> Answer:
+    """What a started git says, to its end; it is ended if that takes too long or is too much."""
+    clock = threading.Timer(SECONDS, process.kill)
+    clock.start()
+    try:
+        output = b"" if process.stdout is None else process.stdout.read(MOST_OUTPUT + 1)
+        if len(output) > MOST_OUTPUT:
+            raise CommitRefused(f"git {name} would list more than can be looked at: nothing was taken over")
+        code = process.wait()
+        if not clock.is_alive():
+            raise CommitRefused(f"git {name} took longer than {SECONDS:.0f} s: nothing was taken over")
+    finally:
+        clock.cancel()
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    errors.seek(0)
+    return Answer(code, output, errors.read(_MOST_ERRORS))
 
 
 def program() -> str:

@@ -2,7 +2,7 @@
 
 Every commit is held against its own parents, not only the last against the first: what one commit adds and the next
 takes away again is in the history all the same, and whoever checks that commit out has it. Of a merge, only what is in
-none of its parents is its own.
+none of its parents is its own. And all of them together are held against the user's commit that they stand on.
 """
 
 import re
@@ -42,32 +42,20 @@ class Commit:
 class Brought:
     """Commits that want to leave, oldest first, and what they do to files.
 
-    `changes` is what each commit does, in their order: several of one path where several commits touch it.
-    `submodules` are the paths at which commits name another repository's commit.
+    `changes` is what any of them does, and all of them together: there may be several of one path. `lasting` is what
+    becomes of files in the end, by path. `submodules` are the paths at which another repository's commit is named.
     """
 
     tip: str
     commits: tuple[Commit, ...]
     changes: tuple[Change, ...]
+    lasting: tuple[Change, ...]
     submodules: frozenset[bytes]
 
     @property
-    def lasting(self) -> tuple[Change, ...]:
-        """What becomes of each path in the end, by path."""
-        return tuple(change for change in self._net if change.before != change.after)
-
-    @property
-    def passing(self) -> tuple[Change, ...]:
+    def passing(self) -> tuple[bytes, ...]:
         """The paths that end as they began: what was there in between is in the history all the same."""
-        return tuple(change for change in self._net if change.before == change.after)
-
-    @property
-    def _net(self) -> tuple[Change, ...]:
-        found: dict[bytes, Change] = {}
-        for change in self.changes:
-            first = found.get(change.path, change)
-            found[change.path] = Change(change.path, first.before, change.after)
-        return tuple(found[path] for path in sorted(found))
+        return tuple(sorted({change.path for change in self.changes} - {change.path for change in self.lasting}))
 
 
 @dataclass(frozen=True)
@@ -84,14 +72,38 @@ def look(quarantined: Quarantine, tip: str, known: Sequence[str], blobs: Blobs) 
     """
     objects = Objects(quarantined.git, blobs)
     commits = tuple(_commits(quarantined, objects, tip, known))
-    touches = list(_touches(quarantined, objects, commits))
+    base = _base(quarantined, commits, tip)
+    trees = _trees(objects, commits, base)
+    steps = list(_steps(quarantined, trees, commits))
+    whole = (trees[base], trees[tip])
+    ends = _differences(quarantined, [whole])[whole]
+    touches = list(dict.fromkeys([*steps, *ends]))
     _refuse_hostile(touches, objects)
     files = objects.keep([side for touch in touches for side in _contents(touch)])
-    changes = tuple(
-        Change(touch.path, _node(touch.before, files, objects), _node(touch.after, files, objects)) for touch in touches
-    )
+    changes = {
+        touch: Change(touch.path, _node(touch.before, files, objects), _node(touch.after, files, objects))
+        for touch in touches
+    }
     submodules = frozenset(touch.path for touch in touches if _SUBMODULE in (touch.before[0], touch.after[0]))
-    return Brought(tip, commits, changes, submodules)
+    return Brought(tip, commits, tuple(changes.values()), tuple(changes[touch] for touch in ends), submodules)
+
+
+def _base(quarantined: Quarantine, commits: Sequence[Commit], tip: str) -> str:
+    """The user's commit that all of it is held against; the empty name if it has nothing to do with any.
+
+    Usually the commits stand on one. A merge stands on several: the user's HEAD counts if it is one of them, or else
+    what it has in common with them. A merge that takes a file from an old commit, as it was, changes nothing against
+    that one; against HEAD it takes back what came later.
+    """
+    there = {commit.id for commit in commits}
+    outside = {parent for commit in commits for parent in commit.parents} - there
+    head = quarantined.repository.head()
+    if len(outside) <= 1 or head is None:
+        return min(outside, default="")
+    if head in outside:
+        return head
+    answer = quarantined.git.ask("merge-base", head, tip)
+    return answer.output.decode("ascii").strip() if answer.code == 0 else ""
 
 
 def _commits(quarantined: Quarantine, objects: Objects, tip: str, known: Sequence[str]) -> Iterator[Commit]:
@@ -124,26 +136,22 @@ def _person(text: bytes) -> tuple[bytes, datetime | None]:
         return found["name"], None
 
 
-def _touches(quarantined: Quarantine, objects: Objects, commits: Sequence[Commit]) -> Iterator[_Touch]:
+def _trees(objects: Objects, commits: Sequence[Commit], base: str) -> Mapping[str, str]:
+    """The trees of commits, of their parents and of the base, by commit; the empty name has the empty tree."""
+    found = {"": objects.empty_tree} | {commit.id: commit.tree for commit in commits}
+    named = [base, *(parent for commit in commits for parent in commit.parents)]
+    outside = [one for one in dict.fromkeys(named) if one not in found]
+    texts = zip(outside, objects.read_all(outside), strict=True)
+    return found | {commit: _parsed(commit, text).tree for commit, text in texts}
+
+
+def _steps(quarantined: Quarantine, trees: Mapping[str, str], commits: Sequence[Commit]) -> Iterator[_Touch]:
     """What each commit changes, against its parent; of a merge, what it changes against all of them."""
-    parents = [parent for commit in commits for parent in commit.parents]
-    trees = {commit.id: commit.tree for commit in commits}
-    outside = [parent for parent in dict.fromkeys(parents) if parent not in trees]
-    trees |= {
-        parent: _parsed(parent, data).tree for parent, data in zip(outside, objects.read_all(outside), strict=True)
-    }
-    pairs = [
-        (trees[parent] if parent else objects.empty_tree, commit.tree)
-        for commit in commits
-        for parent in commit.parents or ("",)
-    ]
-    listed = _differences(quarantined, list(dict.fromkeys(pairs)))
-    for commit in commits:
-        sides = [
-            listed[(trees[parent] if parent else objects.empty_tree, commit.tree)] for parent in commit.parents or ("",)
-        ]
-        own = set.intersection(*({touch.path for touch in side} for side in sides))
-        yield from (touch for touch in sides[0] if touch.path in own)
+    pairs = [[(trees[parent], commit.tree) for parent in commit.parents or ("",)] for commit in commits]
+    listed = _differences(quarantined, list(dict.fromkeys(pair for sides in pairs for pair in sides)))
+    for sides in pairs:
+        own = set.intersection(*({touch.path for touch in listed[side]} for side in sides))
+        yield from (touch for touch in listed[sides[0]] if touch.path in own)
 
 
 def _differences(

@@ -105,7 +105,10 @@ def quarantine(session: Path, repository: Repository) -> Iterator[Quarantine]:
     folder = session / "quarantine"
     remove_tree(folder)  # of one that was killed
     try:
-        _make(folder, repository)
+        try:
+            _make(folder, repository)
+        except OSError as error:
+            raise CommitRefused(f"{folder} cannot be made ({error.strerror}): nothing was taken over") from error
         yield Quarantine(folder, repository)
     finally:
         remove_tree(folder)

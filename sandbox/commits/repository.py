@@ -19,6 +19,7 @@ Format = str
 """`sha1` or `sha256`."""
 
 LENGTHS: Mapping[Format, int] = {"sha1": 40, "sha256": 64}
+_NO_SUCH_KEY = 1
 _SMALL = 1024 * 1024  # bytes of a file that says where something is
 
 
@@ -103,7 +104,10 @@ def _git_folder(checkout: Path) -> Path:
 
 
 def _one_line(path: Path) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise CommitRefused(f"{path} cannot be read ({error.strerror}), and it says where the repository is") from error
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > _SMALL:
@@ -114,6 +118,8 @@ def _one_line(path: Path) -> str:
 def _format_of(common: Path) -> Format:
     """How its objects are named; read from its own settings as a plain file, so that nothing else in them counts."""
     answer = Git(common).ask("config", "--file", str(common / "config"), "--no-includes", "extensions.objectformat")
+    if answer.code not in (0, _NO_SUCH_KEY):
+        raise CommitRefused(f"git cannot use {common}: {answer.told}")
     found = answer.output.decode("utf-8", "replace").strip().lower() or "sha1"
     if found not in LENGTHS:
         raise CommitRefused(f"{common} names its objects by {found!r}, which paddock does not know")

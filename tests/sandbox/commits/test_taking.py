@@ -76,7 +76,29 @@ def test_what_one_commit_adds_and_the_next_takes_away_is_seen(
     shell(inside, "echo evil > Makefile; git add Makefile; git commit -qm a; git rm -q Makefile; git commit -qm b")
     brought, _ = bring(session, repository, bundle(inside, tmp_path / "b", repository))
     assert [change.kind for change in brought.changes if change.path == b"Makefile"] == ["added", "deleted"]
-    assert [change.path for change in brought.passing] == [b"Makefile"]
+    assert brought.passing == (b"Makefile",)
+
+
+def test_a_merge_that_takes_back_what_the_user_did_is_seen(
+    repository: Path, inside: Path, session: Path, tmp_path: Path
+) -> None:
+    """Against the old commit it merges, nothing has changed; against HEAD, the user's last commit is gone."""
+    git(inside, "reset", "-q", "--hard")
+    old, head = git(inside, "rev-parse", "HEAD~1"), git(inside, "rev-parse", "HEAD")
+    merge = git(inside, "commit-tree", "-p", old, "-p", head, "-m", "merge", f"{old}^{{tree}}")
+    git(inside, "update-ref", "--no-deref", "HEAD", merge)
+    brought, _ = bring(session, repository, bundle(inside, tmp_path / "b", repository))
+    assert [change.path for change in brought.lasting] == [b"a.txt"]
+
+
+def test_commits_on_another_branch_are_held_against_that_one(
+    repository: Path, inside: Path, session: Path, tmp_path: Path
+) -> None:
+    for folder in (repository, inside):
+        git(folder, "branch", "old", "HEAD~1")
+    shell(inside, "git reset -q --hard; git checkout -q old; echo n > n; git add n; git commit -qm n")
+    brought, _ = bring(session, repository, bundle(inside, tmp_path / "b", repository))
+    assert [change.path for change in brought.changes] == [b"n"]
 
 
 def test_a_second_import_brings_only_what_is_new(repository: Path, inside: Path, session: Path, tmp_path: Path) -> None:
