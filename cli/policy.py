@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from cli.case import Case
     from cli.explaining import Explained
     from cli.screen.terminal import Terminal
+    from runtime.permissions.policy import Policy
     from runtime.permissions.rules import Rule
+    from runtime.permissions.settings import Loaded
 
 app = typer.Typer(
     help="Show which rules there are, and what they say about a path.", rich_markup_mode=None, no_args_is_help=True
@@ -81,9 +83,11 @@ def check(
     from cli.screen import safe
     from runtime.permissions import sources
 
-    folder = place.checkout(directory)
     where = rules.files(settings)
-    found = sources.check(file, folder, where.home) if file else sources.policy_for(folder, where)
+    if file:
+        found: Loaded | Policy = sources.check(file, (directory or Path()).resolve(), where.home)
+    else:
+        found = sources.policy_for(place.checkout(directory), where)
     out = place.stdout()
     for notice in found.notices:
         out.line(f"notice: {safe.line(notice)}")
@@ -117,7 +121,7 @@ def _show(one: "Explained", out: "Terminal") -> None:
     for mark in verdict.effects:
         _row("effect", f"{mark.effect}: {mark.reason}", out)
     for rule in one.others:
-        _row("also", safe.line(f"{rule.judgement} {rule.text} in {rule.where}"), out)
+        _row("also", safe.line(f"{rule.judgement} {rule.text} in {rule.where}{_state(rule)}"), out)
     for way, what in one.outcome.items():
         _row(way, what, out)
 
@@ -128,9 +132,16 @@ def _row(name: str, value: str, out: "Terminal") -> None:
 
 def _show_rule(rule: "Rule", out: "Terminal") -> None:
     from cli.screen import safe
-    from runtime.permissions.policy import counts
 
     colour = {"deny": "red", "ask": "yellow", "allow": "green"}[rule.judgement]
-    state = "" if counts(rule) else "  (ignored)" if rule.is_on_effects else "  (about tool calls)"
-    where = out.style(safe.line(f"{rule.where}{state}{f': {rule.reason}' if rule.reason else ''}"), "dim")
+    where = out.style(safe.line(f"{rule.where}{_state(rule)}{f': {rule.reason}' if rule.reason else ''}"), "dim")
     out.line(f"{out.style(f'{rule.judgement:<5}', colour)}  {safe.line(rule.text):<32}  {where}")
+
+
+def _state(rule: "Rule") -> str:
+    """What keeps a rule from judging changes."""
+    from runtime.permissions.policy import counts
+
+    if counts(rule):
+        return ""
+    return " (ignored: a repository cannot allow itself)" if rule.is_on_effects else " (about tool calls)"

@@ -79,6 +79,15 @@ def test_an_unknown_answer_is_asked_again(seat):
     assert seat.person.choose("apply?", ANSWERS, "n") == "q"
 
 
+@pytest.mark.parametrize(
+    ("typed", "is_sure"),
+    [(b"1204\n", True), (b"1,204\n", True), (b"y\n", False), (b"1203\n", False), (b"\n", False), (b"\x04", False)],
+)
+def test_a_number_is_confirmed_only_by_typing_it(seat, typed, is_sure):
+    seat.type(typed)
+    assert seat.person.confirm_number("1,204 files will be deleted.", 1204) == is_sure
+
+
 def test_ctrl_c_leaves_the_question(seat):
     seat.type(b"\x03")
     with pytest.raises(KeyboardInterrupt):

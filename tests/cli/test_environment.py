@@ -17,6 +17,13 @@ def test_a_relative_xdg_folder_is_ignored_as_its_specification_says():
     assert read({"HOME": "/h", "XDG_STATE_HOME": "state"}).state == Path("/h/.local/state/paddock")
 
 
+def test_our_settings_lie_in_the_folder_of_settings_and_commands_in_absolute_folders_only():
+    said = read({"HOME": "/h", "PATH": "/usr/bin:.::bin:/bin"})
+    assert said.config == Path("/h/.config/paddock")
+    assert said.commands == ("/usr/bin", "/bin")
+    assert read({"HOME": "/h", "XDG_CONFIG_HOME": "/c"}).config == Path("/c/paddock")
+
+
 @pytest.mark.parametrize(
     ("variables", "provider", "has_key"),
     [
