@@ -20,15 +20,17 @@ from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
 from sandbox.engine import Engine
 from sandbox.escape import escape
-from sandbox.gate.apply import Applied, Approval, Conflicts, apply
+from sandbox.gate.apply import Applied, Conflicts, apply
 from sandbox.gate.blobs import Blobs
+from sandbox.gate.decisions import approval as approval_of
 from sandbox.gate.diff import unified
 from sandbox.gate.freeze import manifest_of
 from sandbox.gate.held import held_with
 from sandbox.gate.recovery import recover
+from sandbox.gate.undo import last_apply, undo
 from sandbox.opening import noted, opened, prepare
 from sandbox.orphans import sweep
-from sandbox.sessions import Session, Sessions, now
+from sandbox.sessions import Session, Sessions
 
 
 class Project:
@@ -99,7 +101,7 @@ class Project:
         SessionBusy, StateError, CheckoutRefused.
         """
         approved = self._allowed(changes.pending if only is None else only, is_named=only is not None)
-        approval = Approval(changes.id, approved, "the Python API", now())
+        approval = approval_of(changes, approved, "the Python API")
 
         def work() -> Applied | Conflicts:
             return apply(
@@ -110,6 +112,18 @@ class Project:
                 manifest=manifest_of(self.session),
                 change_set=changes,
             )
+
+        return await anyio.to_thread.run_sync(work)
+
+    async def undo(self) -> Applied | Conflicts | None:
+        """Take back this session's last apply that still stands; None if there is none. All of it or, on conflict, none.
+
+        What is taken back is pending again. Raises: like `apply`.
+        """
+
+        def work() -> Applied | Conflicts | None:
+            plan = last_apply(self.checkout, [self.session])
+            return None if plan is None else undo(plan, checkout=self.checkout, by="the Python API")
 
         return await anyio.to_thread.run_sync(work)
 
