@@ -112,7 +112,9 @@ def of_path(path: bytes) -> tuple[tuple[str, str], ...]:
 def remarks(change: Change) -> tuple[str, ...]:
     """Short facts for the screen, apart from effects; none for an ordinary edit."""
     found: list[str] = []
-    if change.moved:
+    if change.settles is not None:
+        found.append("holds your edits too")
+    elif change.moved:
         found.append("you changed this file too")
     if change.after is None:
         found.append("deletes")
