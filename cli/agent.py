@@ -47,6 +47,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
     script = read_script(order)
     old = earlier(order, here)
     folder = place.checkout(Path(old.meta().checkout) if old is not None else order.directory)
+    place.say_neighbours(folder)
     terminal.status("looking for the engine")
     try:
         engine = place.connect()

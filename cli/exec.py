@@ -106,6 +106,7 @@ def open_session(
     from sandbox import opening
 
     folder = place.checkout(directory)
+    place.say_neighbours(folder)
     engine = place.connect()
     found = place.image_for(image, engine, here, said)
     title = title_of(title)

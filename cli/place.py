@@ -41,6 +41,15 @@ def checkout(directory: Path | None) -> Path:
     return real
 
 
+def say_neighbours(folder: Path) -> None:
+    """Say which running sessions share files with one that is about to start."""
+    from cli.screen import safe
+    from sandbox.neighbours import neighbours
+
+    for one in neighbours(folder, place().sessions.all()):
+        stderr().line(f"paddock: {safe.line(one.sentence)}")
+
+
 def recover(folder: Path, sessions: "Sessions") -> None:
     """Finish or drop an apply that was killed half-way, and say so."""
     from sandbox.gate.recovery import recover as finish

@@ -179,7 +179,19 @@ class Sessions:
                     return session
             except StateError:
                 continue
+        if (above := self._above(checkout)) is not None:
+            where = above.meta().checkout
+            raise SessionNotFound(f"{checkout} has no session of its own, but {where} above it has: add -C {where}")
         raise SessionNotFound(f"{checkout} has no session yet: `paddock run` starts one")
+
+    def _above(self, checkout: Path) -> Session | None:
+        """The newest session of a folder above."""
+        parents = {str(parent) for parent in checkout.parents}
+        for session in self.all():
+            with contextlib.suppress(StateError):
+                if session.meta().checkout in parents:
+                    return session
+        return None
 
 
 def _age(session: Session) -> int:
