@@ -44,5 +44,8 @@ class Conversation:
 
     def _join(self, role: str, content: Any) -> None:  # noqa: ANN401  # as the API has it: text or blocks
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if kept := sendable(blocks):
+        kept = sendable(blocks)
+        if kept and role == "user" and self.messages and self.messages[-1]["role"] == "user":
+            self.messages[-1] = {"role": role, "content": [*self.messages[-1]["content"], *kept]}  # roles alternate
+        elif kept:
             self.messages.append({"role": role, "content": kept})
