@@ -50,10 +50,16 @@ class Case:
         """What of the host an effect depends on."""
         from cli import environment
         from cli.rules import Commands, Tracked
+        from sandbox.gate.aliases import aliases
         from sandbox.gate.effects import Host
+        from sandbox.gate.freeze import manifest_of
 
         has_git = (self.checkout / ".git").exists()
-        return Host(Commands(environment.read().commands), Tracked(self.checkout) if has_git else None)
+        return Host(
+            Commands(environment.read().commands),
+            Tracked(self.checkout) if has_git else None,
+            aliases(self.checkout, manifest_of(self.session).links()),
+        )
 
     def verdict(self, change: Change) -> "Verdict":
         """What the rules and the effects say about a change, this one or one made of it. Raises SettingsError."""

@@ -4,13 +4,14 @@ An effect is a reason to ask about one change by itself: no blanket allow covers
 """
 
 import posixpath
-from collections.abc import Callable, Collection, Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from sandbox.changes import Change, Directory, File, Link
 from sandbox.gate.effect_names import of_folder, of_name, of_pair
+from sandbox.gate.folders import above
 from sandbox.gate.names import folded
 from sandbox.gate.secrets import secret_in
 
@@ -59,11 +60,13 @@ Read = Callable[[File, int], bytes]
 @dataclass(frozen=True)
 class Host:
     """What of the host an effect depends on. `commands`: the names that a shell finds. `tracked`: the paths that git
-    has; None where there is no git, so that nothing can be said.
+    has; None where there is no git, so that nothing can be said. `aliases`: links with telling names, by the path that
+    each leads to.
     """
 
     commands: Container[bytes] = frozenset()
     tracked: Container[bytes] | None = None
+    aliases: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 NOWHERE: Final = Host()
@@ -80,6 +83,7 @@ def effects(change: Change, read: Read | None = None, host: Host = NOWHERE) -> t
             Marked(Effect(name), f"it is a link to such a file: {reason}")
             for name, reason in of_path(_aim(change.path, change.after.target))
         ]
+    found += _by_other_names(change.path, host.aliases) if host.aliases else ()
     found += _by_content(change, read) if read is not None else ()
     if _is_program(change):
         found.append(Marked(Effect.NEW_EXECUTABLE, "it can be run as a program, and could not before"))
@@ -174,6 +178,13 @@ def mass_deletion(changes: Collection[Change], tree: int = 0, *, already: int = 
     if total > FEW and total * SHARE > tree > 0:
         return MassDeletion(files, tree, f"{verb} {total:,} of {tree:,} files, more than one in {SHARE}")
     return None
+
+
+def _by_other_names(path: bytes, aliases: Mapping[bytes, tuple[bytes, ...]]) -> Iterable[Marked]:
+    for real in (path, *above(path)):
+        for link in aliases.get(real, ()):
+            for name, reason in of_path(link + path[len(real) :]):
+                yield Marked(Effect(name), f"a link in the checkout leads to it under such a name: {reason}")
 
 
 def _by_content(change: Change, read: Read) -> Iterable[Marked]:

@@ -4,28 +4,21 @@ The facts are lstat's. They cannot say what a file held, so the content of a pat
 the gate has read it while the facts still matched. Updates are appended to `<file>.updates`.
 """
 
-import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import stat
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.changes import Node, Settled, describe, described, settlement
 from sandbox.errors import StateError
-from sandbox.gate.names import is_reserved
-from sandbox.gate.syscalls import open_beneath
+from sandbox.gate.scan import FACTS, INODE, INODE_AT, pack, scan_tree
 
 _MAGIC = b"paddock manifest 1\n"
-_FACTS = struct.Struct("<IQQqqq")  # mode, device, inode, size, mtime_ns, ctime_ns
-_INODE = struct.Struct("<QQ")
-_INODE_AT = struct.calcsize("<I")
-_FOLDER = _FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
-_UNKNOWN = bytes(_FACTS.size)  # the facts of nothing
 _FOR_EVER = 2**63
 _HEADER = struct.Struct("<QQ")  # entries, bytes of names
 
@@ -76,7 +69,7 @@ class Manifest:
         facts: list[bytes] = []
         root = os.open(checkout, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _scan_tree(root, index, facts, before)
+            scan_tree(root, index, facts, before)
         finally:
             os.close(root)
         return cls(index, b"".join(facts))
@@ -143,7 +136,7 @@ class Manifest:
     def is_in_place(self, path: bytes, facts: os.stat_result) -> bool:
         """Whether the entry at `path` is still the same inode, whatever was written to it."""
         known = self._known(path)
-        return known is not None and _FACTS.unpack(known)[1:3] == (facts.st_dev, facts.st_ino)
+        return known is not None and FACTS.unpack(known)[1:3] == (facts.st_dev, facts.st_ino)
 
     def is_unread(self, path: bytes) -> bool:
         """Whether something stood at `path` of which only the facts are known."""
@@ -151,17 +144,22 @@ class Manifest:
 
     def names_of(self, facts: os.stat_result) -> Sequence[bytes]:
         """The paths that were this file (the same device and inode), when each of them was looked at last."""
-        wanted = _INODE.pack(facts.st_dev, facts.st_ino)
+        wanted = INODE.pack(facts.st_dev, facts.st_ino)
         found = [path for path, (known, *_) in self._renewed.items() if known is not None and wanted in known]
         names: list[bytes] = []
         place = self._facts.find(wanted)
         while place >= 0:
             names = names or list(self._index)
-            path = names[place // _FACTS.size]
-            if place % _FACTS.size == _INODE_AT and path not in self._renewed:
+            path = names[place // FACTS.size]
+            if place % FACTS.size == INODE_AT and path not in self._renewed:
                 found.append(path)
             place = self._facts.find(wanted, place + 1)
         return found
+
+    def links(self) -> Sequence[bytes]:
+        """The paths that were symbolic links when the session began, or that nobody looked at in time."""
+        kinds = self._facts[1 :: FACTS.size]  # of every mode the byte that says what it is
+        return [path for path, kind in zip(self._index, kinds, strict=True) if kind == 0 or stat.S_ISLNK(kind << 8)]
 
     def base(self, path: bytes) -> Node | None:
         """What `path` held when the session began or at the last apply; None if nobody read it in time."""
@@ -170,6 +168,18 @@ class Manifest:
     def settled(self, path: bytes) -> Settled | None:
         """The content of the sandbox that the base was made of or chosen over; None if there is no other one."""
         return self._renewed.get(path, (None, None, None))[2]
+
+    def forget_settled(self, paths: Iterable[bytes]) -> None:
+        """Decisions about what the sandbox held at these paths, and below them, are void: it holds that no more."""
+        gone = tuple(path.rstrip(b"/") for path in paths)
+        void = {
+            path: (facts, base, None)
+            for path, (facts, base, settled) in self._renewed.items()
+            if settled is not None and any(one in (b"", path) or path.startswith(one + b"/") for one in gone)
+        }
+        self._renewed.update(void)
+        if void:
+            self._append(void)
 
     def renew(self, renewals: Mapping[bytes, Renewal]) -> None:
         """Remember these facts and contents from now on, also on disk if the manifest has a place there."""
@@ -190,7 +200,7 @@ class Manifest:
         if path in self._renewed:
             return self._renewed[path][0]
         position = self._index.get(path)
-        return None if position is None else self._facts[position * _FACTS.size : (position + 1) * _FACTS.size]
+        return None if position is None else self._facts[position * FACTS.size : (position + 1) * FACTS.size]
 
     def _append(self, entries: Mapping[bytes, _Known]) -> None:
         if self._updates is None:
@@ -204,59 +214,6 @@ class Manifest:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # `paddock apply --watch` may be telling it something, too
             # A newline first: a line that a crash tore must not swallow the next one.
             file.write(("\n" + "\n".join(lines) + "\n").encode())
-
-
-def pack(facts: os.stat_result) -> bytes:
-    """The facts that count, as bytes. Of a directory only that it is one: its times move with every entry."""
-    if stat.S_ISDIR(facts.st_mode):
-        return _FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
-    return _FACTS.pack(facts.st_mode, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-
-def _scan_tree(root: int, index: dict[bytes, int], facts: list[bytes], before: int) -> None:
-    waiting = [b""]
-    while waiting:
-        path = waiting.pop()
-        with _opened(root, path) as descriptor:
-            if descriptor is not None:
-                waiting += _scan_folder(descriptor, path + b"/" if path else b"", index, facts, before)
-
-
-def _scan_folder(
-    descriptor: int, prefix: bytes, index: dict[bytes, int], facts: list[bytes], before: int
-) -> list[bytes]:
-    """Note every entry of an open folder, and return the folders in it. This loop is what a session's start costs."""
-    folders: list[bytes] = []
-    with os.scandir(descriptor) as entries:
-        for entry in entries:
-            name = os.fsencode(entry.name)
-            if name[:1] == b"." and (name == b".git" or is_reserved(name)):
-                continue
-            try:
-                found = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue  # gone between listing and looking: absent is what it is
-            path = prefix + name
-            index[path] = len(facts)
-            if entry.is_dir(follow_symlinks=False):
-                facts.append(_FOLDER)
-                folders.append(path)
-            else:
-                facts.append(pack(found) if found.st_ctime_ns < before else _UNKNOWN)
-    return folders
-
-
-@contextlib.contextmanager
-def _opened(root: int, path: bytes) -> Iterator[int | None]:
-    try:
-        descriptor = open_beneath(root, path)
-    except OSError:
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _updates_of(path: Path) -> Path:

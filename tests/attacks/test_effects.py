@@ -7,9 +7,11 @@ import pytest
 from runtime.permissions.policy import Policy
 from runtime.permissions.rules import Source, parse
 from runtime.project import Project
+from sandbox.gate.aliases import aliases
 from sandbox.gate.apply import Applied
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.effects import Host, mass_deletion
+from sandbox.gate.freeze import manifest_of
 from tests.attacks.scene import Scene
 
 pytestmark = [pytest.mark.engine, pytest.mark.anyio]
@@ -29,10 +31,10 @@ def judged(scene: Scene):
         changes = await scene.after(script)
         blobs = Blobs(scene.project.session.blobs)
         policy = Policy(str(scene.checkout), (rule("Edit", "allow"), rule("Edit(**)", "allow")))
+        links = manifest_of(scene.project.session).links()
+        host = Host({b"ls", b"git", b"python3"}, aliases=aliases(scene.checkout, links))
         verdicts = {
-            change.path.decode(): policy.judge(
-                change, lambda file, limit: blobs.read(file.digest, limit), Host({b"ls", b"git", b"python3"})
-            )
+            change.path.decode(): policy.judge(change, lambda file, limit: blobs.head(file.digest, limit), host)
             for change in changes.changes
         }
         return {path: [mark.effect.value for mark in verdict.effects] for path, verdict in verdicts.items()}, verdicts
@@ -82,6 +84,20 @@ async def test_s29_a_replaced_interpreter_is_ignored_and_flagged_if_it_is_asked_
     )
     assert len(effects) == 4
     assert all("runs later" in found for found in effects.values())
+
+
+async def test_p05_a_link_of_the_repository_is_not_a_way_round(judged, checkout):
+    (checkout / "docs").mkdir()
+    (checkout / "docs" / "agents.md").write_text("be kind\n")
+    (checkout / "CLAUDE.md").symlink_to("docs/agents.md")
+    (checkout / "tools").mkdir()
+    (checkout / ".vscode").symlink_to("tools")
+    effects, _ = await judged("echo evil > docs/agents.md; echo '{}' > .vscode/tasks.json; echo x > docs/x.md")
+    assert effects == {
+        "docs/agents.md": ["agent configuration"],
+        "tools/tasks.json": ["runs later"],
+        "docs/x.md": [],
+    }
 
 
 async def test_s34_a_script_that_deletes_everything_is_one_thing_to_confirm(scene: Scene, checkout):
