@@ -30,7 +30,7 @@ class Neighbour:
                 where = "in this folder too"
             case "above":
                 where = f"in {self.checkout}, which holds this folder"
-            case "below":
+            case _:
                 where = f"in {self.checkout}, which lies in this folder"
         return (
             f"session {self.session.id[:8]} is running {where}: both can change the same files, and what collides is "

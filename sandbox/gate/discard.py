@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.errors import FileError, StateError
+from sandbox.gate.manifest import Manifest
 from sandbox.sessions import Session
 
 DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,6 +25,7 @@ def discard_all(session: Session) -> None:
 
     The old tree is first moved aside in one step, so that a crash leaves either all changes or none.
     """
+    _forget(session, [b""])
     mode = stat.S_IMODE(session.upper.lstat().st_mode)
     trash = session.path / f"discarded-{os.urandom(4).hex()}"
     session.upper.rename(trash)
@@ -38,8 +40,16 @@ def discard_paths(session: Session, checkout: Path, paths: Iterable[bytes]) -> N
     Raises: FileError("other") for a path inside a folder that was deleted or replaced as a whole: it cannot come back
     alone, and the text names the folder to discard instead.
     """
-    for path in sorted(paths):
+    gone = sorted(paths)
+    _forget(session, gone)
+    for path in gone:
         _discard(session, checkout, path)
+
+
+def _forget(session: Session, paths: Iterable[bytes]) -> None:
+    """Void what was decided about the contents that go: should the sandbox write them again, that is a new change."""
+    with contextlib.suppress(StateError):  # nothing was noted yet, or nothing that can be read
+        Manifest.load(session.manifest).forget_settled(paths)
 
 
 def remove_tree(path: Path) -> None:

@@ -9,6 +9,7 @@ from sandbox.errors import StateError
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.gate.approval import Approved, records
 from sandbox.gate.decisions import SIDE, approval, both, edited, markers, mine, theirs
+from sandbox.gate.discard import discard_all, discard_paths
 from sandbox.gate.hunks import with_hunks
 from sandbox.gate.manifest import Manifest
 
@@ -335,3 +336,21 @@ def test_a_file_that_both_made_is_a_conflict_until_somebody_decides(gate, lay_ou
     assert isinstance(gate.apply_all(), Conflicts)
     decide(changes, theirs(change_at(changes, b"n")))
     assert text_of(gate, "n") == "agent\n"
+
+
+def test_what_was_discarded_and_is_written_again_is_a_new_change(gate, conflict, change_at):
+    _, change = conflict()
+    mine(gate.manifest, [change])
+    discard_paths(gate.session, gate.checkout, [b"a"])
+    gate.put("a", "agent\n")
+    gate.manifest = Manifest.load(gate.session.manifest)
+    assert change_at(gate.collect(), b"a").after == change.after
+
+
+def test_what_went_with_everything_and_is_written_again_is_a_new_change(gate, conflict, change_at):
+    _, change = conflict()
+    mine(gate.manifest, [change])
+    discard_all(gate.session)
+    gate.put("a", "agent\n")
+    gate.manifest = Manifest.load(gate.session.manifest)
+    assert change_at(gate.collect(), b"a").after == change.after
