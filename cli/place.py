@@ -36,9 +36,18 @@ def checkout(directory: Path | None) -> Path:
     """The folder to work on, with an interrupted apply to it finished or undone. Raises CheckoutRefused."""
     from sandbox.checkout import checked
 
-    real = checked(directory or Path(os.getcwd()))
+    real = checked(directory or _here())
     recover(real, place().sessions)
     return real
+
+
+def _here() -> Path:
+    from sandbox.errors import CheckoutRefused
+
+    try:
+        return Path(os.getcwd())
+    except FileNotFoundError as error:
+        raise CheckoutRefused("the current folder is gone: `cd` to one that is there, or name one with -C") from error
 
 
 def say_neighbours(folder: Path) -> None:

@@ -80,6 +80,19 @@ def test_home_is_refused(paddock, variables):
     assert "your home folder" in done.stderr
 
 
+def test_a_folder_that_is_gone_is_refused(variables, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd "{gone}" && rmdir "{gone}" && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-m", "cli.main", "status"],
+        env=variables,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "the current folder is gone" in done.stderr) == (2, True)
+
+
 def test_no_engine_is_exit_code_6_and_nothing_runs_on_the_host(paddock, project):
     done = paddock("exec", "--", "touch", "ran", cwd=project, DOCKER_HOST="unix:///nope/docker.sock")
     assert done.returncode == 6
