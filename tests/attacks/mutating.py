@@ -35,7 +35,7 @@ def lay_out(top: bytes, seed: str) -> None:
                 folders.append(path)
             case 3:
                 os.symlink(chance.choice((b"a", b"../b", b"gone", b"/etc/passwd", b".", b"d/../..")), path)
-            case 4 if files := [one for one in _files(top)]:
+            case 4 if files := list(_files(top)):
                 os.link(chance.choice(files), path)
             case 5 if chance.random() < 0.3:
                 os.makedirs(os.path.join(os.path.dirname(path), b".git", b"objects"), exist_ok=True)

@@ -15,7 +15,7 @@ from sandbox.base import Command
 from sandbox.changes import ChangeSet
 from sandbox.gate.apply import Applied
 from tests.attacks import mutating
-from tests.attacks.scene import Scene, refused
+from tests.attacks.scene import Scene, listed, refused, unchanged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -139,3 +139,71 @@ async def test_s41_what_is_approved_makes_the_checkout_the_sandboxs_view(worlds:
 @pytest.mark.parametrize("worlds", [(f"seed {number}", 1000) for number in range(5)], indirect=True)
 async def test_s41_for_thousands_of_sequences(worlds: list[str], scene: Scene, request) -> None:
     await round_trip(scene, worlds, request.node.name)
+
+
+@pytest.fixture
+def odd(checkout: Path, host: Path) -> Path:
+    """The checkout with one of everything."""
+    mutating.nasty(os.fsencode(checkout))
+    return checkout
+
+
+async def test_a26_1_to_touch_everything_proposes_nothing_and_writes_nothing(odd: Path, scene: Scene) -> None:
+    with unchanged(odd):
+        changes = await scene.after(r"""
+find . -type f -exec touch -d 2001-02-03 {} + -exec chmod u+rw {} +
+find . -type f -print0 | while IFS= read -r -d '' f; do : >> "$f"; mv -- "$f" ./aside; mv ./aside "$f"; done
+find . -type l -print0 | while IFS= read -r -d '' f; do mv -- "$f" ./aside; mv ./aside "$f"; done
+find . -type d -not -path '*.git*' -exec chmod u+rwx {} + -exec mkdir {}/new \; -exec rmdir {}/new \;
+""")
+        assert (changes.changes, changes.refused) == ((), ())
+        assert isinstance(await scene.apply_all(changes), Applied)
+        outcome = await scene.after("cp -a folder copy && rm -r folder && mv copy folder")
+        assert (outcome.changes, outcome.refused) == ((), ())
+
+
+MUTATIONS = {
+    "chmod +x private": {("mode", b"private")},
+    "chmod 644 private; chmod 755 empty": set(),
+    "ln -sfn b to-file": {("modified", b"to-file")},
+    "rm dangling": {("deleted", b"dangling")},
+    "rm a; mkdir a": {("type", b"a")},
+    "rm a; ln -s b a": {("type", b"a")},
+    "rmdir empty; echo x > empty": {("type", b"empty")},
+    "rm to-folder; mkdir to-folder": {("type", b"to-folder")},
+    "mv a moved": {("deleted", b"a"), ("added", b"moved")},
+    "mv Makefile makefile": {("deleted", b"Makefile"), ("added", b"makefile")},
+    ": > private": {("modified", b"private")},
+    "echo x >> $'new\\nline'": {("modified", b"new\nline")},
+    "echo x >> $'caf\\xc3\\xa9'": {("modified", b"caf\xc3\xa9")},
+    "echo x >> $'\\xff\\xfe'": {("modified", b"\xff\xfe")},
+    "mkdir hollow": {("added", b"hollow")},
+    "rmdir empty": {("deleted", b"empty")},
+    "chmod 700 closed; touch closed/x; chmod 555 closed": {("added", b"closed/x")},
+    "echo x >> folder/twin": {("modified", b"folder/twin")},
+    "rm -r folder": {("deleted", b"folder" + rest) for rest in (b"", b"/twin", b"/deep", b"/deep/file")},
+}
+
+
+@pytest.fixture
+def one_each(checkout: Path, host: Path) -> list[str]:
+    """As many copies of that in the checkout as there are mutations."""
+    for number in range(len(MUTATIONS)):
+        (checkout / f"m{number}").mkdir()
+        mutating.nasty(os.fsencode(checkout / f"m{number}"))
+    return [f"m{number}" for number in range(len(MUTATIONS))]
+
+
+async def test_a26_2_one_mutation_proposes_exactly_that(one_each: list[str], scene: Scene) -> None:
+    changes = await scene.after(
+        "".join(f"(cd {folder}; {script})\n" for folder, script in zip(one_each, MUTATIONS, strict=True))
+    )
+    expected = {
+        (kind, os.fsencode(folder) + b"/" + path)
+        for folder, mutated in zip(one_each, MUTATIONS.values(), strict=True)
+        for kind, path in mutated
+    }
+    assert listed(changes) == expected
+    assert changes.refused == ()
+    assert isinstance(await scene.apply_all(changes), Applied)
+    assert (await scene.project.freeze()).changes == ()
