@@ -86,16 +86,18 @@ def rm(
                 f"session {short} cannot be read, so nobody knows what it holds ({one.problem}): add --discard"
             )
     out = place.stdout()
+    farewell = stored.farewell(stored.undoable(found))
     if not yes:
         if not has_person():
             raise exits.ApprovalNeeded(f"removing session {short} has to be confirmed: add --yes")
         lost = f" and lose {one.pending} pending" if one.pending else ""
-        if not Person(out).confirm(f"remove session {short}{lost}?"):
+        warning = f" ({farewell} then)" if farewell else ""
+        if not Person(out).confirm(f"remove session {short}{lost}{warning}?"):
             out.line("kept")
             return exits.DONE
     if not stored.remove(found):
         raise exits.CliError(f"session {short} is in use: end it first")
-    out.line(f"removed session {short}")
+    out.line(f"removed session {short}" + (f": {farewell}" if farewell else ""))
     return exits.DONE
 
 

@@ -53,8 +53,7 @@ def settled(here: "Place", *, days: int) -> Sequence[Session]:
 
 def remove(session: Session) -> bool:
     """Delete a session's folder; False if a live process holds it. Raises EngineUnavailable where that takes one."""
-    from sandbox import scratch
-    from sandbox.gate.discard import remove_tree
+    from sandbox import leftovers, scratch
 
     try:
         with session.hold():
@@ -62,10 +61,27 @@ def remove(session: Session) -> bool:
                 from sandbox.engine import Engine
 
                 scratch.clear(session, Engine.connect())
-            remove_tree(session.path)
+            leftovers.remove(session)
     except SessionBusy:
         return False
     return True
+
+
+def undoable(session: Session) -> int:
+    """How many applies of a session could still be taken back; 0 for one whose records cannot be read."""
+    from sandbox.gate.undo import standing
+
+    try:
+        return len(standing(session))
+    except StateError:
+        return 0
+
+
+def farewell(applies: int) -> str:
+    """What is said, before and after, of sessions that go with what an undo would need; nothing if there is none."""
+    if not applies:
+        return ""
+    return f"{applies:,} {'apply' if applies == 1 else 'applies'} can no longer be taken back"
 
 
 def as_json(one: Stored) -> dict[str, object]:

@@ -41,7 +41,7 @@ class Undo:
 
 
 @dataclass(frozen=True)
-class _Done:
+class Done:
     """An apply as its session's records tell it."""
 
     session: Session
@@ -59,10 +59,11 @@ def last_apply(checkout: Path, sessions: Iterable[Session]) -> Undo | None:
 
     Raises: StateError if the records of one cannot be read, since they could tell of a later one; CheckoutRefused.
     """
-    found = [done for session in sessions for done in _standing(session, checkout)]
+    where = bytes(checkout).hex()
+    found = [done for session in sessions for done in standing(session) if done.approved.checkout == where]
     if not found:
         return None
-    return _undo_of(max(found, key=lambda done: done.outcome.at), checkout)  # of equals the first: see `_standing`
+    return _undo_of(max(found, key=lambda done: done.outcome.at), checkout)  # of equals the first: see `standing`
 
 
 def undo(
@@ -97,8 +98,11 @@ def undo(
     )
 
 
-def _standing(session: Session, checkout: Path) -> Sequence[_Done]:
-    """The applies of a session to a checkout that changed something and were not taken back, the last one first."""
+def standing(session: Session) -> Sequence[Done]:
+    """The applies of a session that changed something and were not taken back, the last one first.
+
+    Raises StateError if its records cannot be read.
+    """
     approvals: dict[str, Approved] = {}
     outcomes: dict[str, Outcome] = {}
     for record in records(session):
@@ -110,16 +114,15 @@ def _standing(session: Session, checkout: Path) -> Sequence[_Done]:
             case _:
                 pass
     undone = {approvals[id_].undoes for id_ in outcomes if id_ in approvals}
-    where = bytes(checkout).hex()
     found = [
-        _Done(session, approvals[id_], outcome)
+        Done(session, approvals[id_], outcome)
         for id_, outcome in outcomes.items()
-        if id_ in approvals and id_ not in undone and not approvals[id_].undoes and approvals[id_].checkout == where
+        if id_ in approvals and id_ not in undone and not approvals[id_].undoes
     ]
     return [done for done in reversed(found) if done.changes()]
 
 
-def _undo_of(done: _Done, checkout: Path) -> Undo:
+def _undo_of(done: Done, checkout: Path) -> Undo:
     back = [Change(change.path, change.after, change.before) for change in done.changes()]
     made = [bytes.fromhex(path) for path in done.approved.folders]
     go, stay = _emptied(checkout, made, {change.path for change in back if change.after is None})

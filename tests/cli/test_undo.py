@@ -110,3 +110,36 @@ def test_on_a_terminal_it_says_what_it_will_do_and_asks(terminal, applied, proje
     assert emulator.end() == 0
     assert "took back 2 files" in emulator.screen
     assert (project / "a.txt").read_text() == "one\n"
+
+
+def test_removing_a_session_says_that_its_applies_cannot_be_taken_back_then(paddock, applied, project):
+    done = paddock("sessions", "rm", applied.id[:8], "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"removed session {applied.id[:8]}: 1 apply can no longer be taken back\n"
+    assert paddock("undo", "--yes", cwd=project).returncode == 2
+
+
+def test_removing_a_session_that_applied_nothing_says_nothing_of_it(paddock, session, project):
+    done = paddock("sessions", "rm", session.id[:8], "--yes", "--discard")
+    assert done.stdout == f"removed session {session.id[:8]}\n"
+
+
+def test_c22_an_undo_that_was_cut_short_is_finished_by_the_next_command(paddock, applied, project):
+    from sandbox.gate.undo import last_apply, undo
+    from tests.faults import hit, points, traced, watched
+
+    def work():
+        plan = last_apply(project, [applied])
+        undo(plan, checkout=project, by="tester")
+        return 0
+
+    renames = points(traced(work, project.parent, *watched("renameat2")).calls)
+    assert paddock("apply", "--yes", cwd=project).returncode == 0
+    traced(work, project.parent, *hit(*renames[-2], "signal=KILL"))
+    done = paddock("status", cwd=project)
+    short = applied.id[:8]
+    assert (
+        done.stderr == f"paddock: an undo that was cut short has been finished: took back 3 files (session {short})\n"
+    )
+    assert (project / "a.txt").read_text() == "one\n"
+    assert "2 files pending" in done.stdout

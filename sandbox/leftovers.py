@@ -1,0 +1,59 @@
+"""What a crash can leave in our own state folder: half-removed sessions, and files that never got their name."""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.errors import SessionBusy
+from sandbox.gate.discard import remove_tree
+from sandbox.sessions import Session, Sessions, is_session_id
+
+OLD = 3600.0
+"""Seconds after which a file without its name is nobody's any more: writing one takes less."""
+
+_REMOVED = re.compile(r"\.(.+)\.removed")
+
+
+def remove(session: Session) -> None:
+    """Delete a session's folder, and all that is in it. The caller holds the session.
+
+    It is first moved aside in one step, so that a crash leaves all of it or nothing that any list would show.
+    """
+    doomed = session.path.with_name(f".{session.id}.removed")
+    session.path.rename(doomed)
+    remove_tree(doomed)
+
+
+def sweep(sessions: Sessions, *, older: float = OLD) -> int:
+    """Remove what crashes left; how much that was. A session that runs is left alone.
+
+    `older` is in seconds: how long nobody must have written a file that never got its name.
+    """
+    doomed = list(_half_removed(sessions))
+    for session in sessions.all():
+        with contextlib.suppress(SessionBusy), session.hold():
+            doomed += _unnamed(session, before=time.time() - older)
+    for path in doomed:
+        with contextlib.suppress(OSError):  # another user's files in it: `paddock doctor` is where that is mended
+            remove_tree(path)
+    return sum(not os.path.lexists(path) for path in doomed)
+
+
+def _half_removed(sessions: Sessions) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(sessions.folder):
+            found = _REMOVED.fullmatch(name)
+            if found and is_session_id(found[1]):
+                yield sessions.folder / name
+
+
+def _unnamed(session: Session, *, before: float) -> Iterator[Path]:
+    """Files that were being written when their writer died, and trees that were being discarded."""
+    yield from session.path.glob("discarded-????????")
+    for path in (*session.path.glob("*.partial"), *session.blobs.glob(".partial-*")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_mtime < before:
+                yield path
