@@ -59,6 +59,7 @@ _add(
     'paddock run --apply auto --max-turns 20 "update the changelog"',
     "paddock run --output-format json - < task.txt",
     'paddock run --continue "now the same for orders.py"',
+    'paddock run --sync --settings rules.json "rename the module"',
 )
 _add(
     "exec",
@@ -92,6 +93,7 @@ _add(
     "Apply what waits.",
     "paddock apply",
     "paddock apply --yes 3f2a9c1b src/app.py",
+    "paddock apply --watch 3f2a9c1b",
     "paddock apply --hunks src/app.py:1,3-4 --hunks README.md:2",
     "paddock apply --on-conflict markers src/app.py",
     "paddock apply --yes --json --change-set 9be0c41d",
