@@ -50,7 +50,7 @@ class Block:
 class Colours:
     """Answers at once with what it knows, and remembers what it was asked for. `ready` is called when more is known."""
 
-    def __init__(self, ready: Callable[[], None], argv: Sequence[str] = ARGV) -> None:
+    def __init__(self, ready: Callable[[], object], argv: Sequence[str] = ARGV) -> None:
         self._ready = ready
         self._argv = argv
         self._known: dict[Block, dict[int, Sides]] = {}

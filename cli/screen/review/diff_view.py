@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cli.screen.review import palette
-from cli.screen.review.lines import Document, Kind, partners
+from cli.screen.review.lines import Document, Kind
 from cli.screen.review.loading import Loaded
 from cli.screen.review.paint import Extra, Look, Span, fitted, note_lines, paint
 from cli.screen.review.state import Choice, Edited, Side, parts_of
@@ -208,10 +208,8 @@ class DiffView(ScrollView, can_focus=True):
         if row.kind is Kind.HUNK:
             head, style = self._head(row.hunk)
             return Strip(paint(row, self._look, Extra(is_here, head, style)), self._look.width)
-        pair = None if self._look.is_split else partners(document.rows, index)
-        partner = None if pair is None else pair[1] if row.kind is Kind.GONE else pair[0]
         left, right = self._colours(loaded, index, self._look.is_split)
-        return Strip(paint(row, self._look, Extra(is_here, partner=partner, left=left, right=right)), self._look.width)
+        return Strip(paint(row, self._look, Extra(is_here, left=left, right=right)), self._look.width)
 
     def _head(self, number: int) -> tuple[str, Style]:
         loaded = self._loaded

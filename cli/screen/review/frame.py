@@ -35,7 +35,10 @@ BATCH: Final = 20  # changes counted between two drawings
 
 
 class Frame(App[Outcome]):
-    """A subject on the screen, as `state` says it is decided. Which keys there are, `app` says."""
+    """A subject on the screen, as `state` says it is decided. Which keys there are, `app` says.
+
+    It is without syntax colours unless somebody lets `colours` work beside it.
+    """
 
     CSS = CSS
     ENABLE_COMMAND_PALETTE = False
@@ -59,7 +62,7 @@ class Frame(App[Outcome]):
         self._counts: Counted = {}
         self.needle = ""
         self._shown_at = math.inf
-        self.colours = Colours(self._recolour)
+        self.colours = Colours(lambda: self.call_later(self._recolour))
 
     def compose(self) -> ComposeResult:
         """A bar above, the two panes, one line for what went wrong, the keys below."""
@@ -91,7 +94,6 @@ class Frame(App[Outcome]):
         self.files.focus()
         self.draw()
         self.count()
-        self.colour()
         self.say(safe.line(self._note))
         self.hold_keys()
 
@@ -110,6 +112,11 @@ class Frame(App[Outcome]):
         """Take no keys until what stands on the screen now has been drawn."""
         self._shown_at = math.inf
         self.screen.call_after_refresh(self._take_keys)
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether what is on the screen has been drawn, so that a key can be an answer to it."""
+        return self._shown_at < math.inf
 
     def _take_keys(self) -> None:
         self._shown_at = time.monotonic()
@@ -179,11 +186,6 @@ class Frame(App[Outcome]):
             if self.wanted is item:
                 self.wanted = None
                 self.draw()
-
-    @work
-    async def colour(self) -> None:
-        """Colour what is on the screen, whenever there is something new."""
-        await self.colours.work()
 
     @work
     async def count(self) -> None:

@@ -1,6 +1,6 @@
 """A diff as rows of a table, unified or side by side; still raw bytes, which `paint` makes fit for a screen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import zip_longest
@@ -30,7 +30,7 @@ class Kind(Enum):
 class Row:
     """One row. `hunk` counts from 1, 0 is above them all; `old` and `new` are line numbers, 0 where there is no line.
 
-    In a unified view `left` is the text, of a line that comes, too.
+    In a unified view `left` is the text, and `right` what it replaces or is replaced by, as far as that can be told.
     """
 
     kind: Kind
@@ -79,29 +79,6 @@ def middle(old: str, new: str) -> tuple[tuple[int, int], tuple[int, int]]:
     return (start, len(old) - tail), (start, len(new) - tail)
 
 
-def partners(rows: Sequence[Row], index: int) -> tuple[bytes, bytes] | None:
-    """The old and the new text of the line at `index` of a unified view, if it was replaced by one of its own."""
-    row = rows[index]
-    if row.kind not in (Kind.GONE, Kind.COME):
-        return None
-    first = index
-    while index - first < _LONGEST_RUN and first > 0 and rows[first - 1].kind in (Kind.GONE, Kind.COME):
-        first -= 1
-    last = first
-    while last - first < 2 * _LONGEST_RUN and last < len(rows) and rows[last].kind in (Kind.GONE, Kind.COME):
-        last += 1
-    run = rows[first:last]
-    gone = [row for row in run if row.kind is Kind.GONE]
-    if len(gone) * 2 != len(run) or any(row.kind is Kind.COME for row in run[: len(gone)]):
-        return None
-    place = index - first
-    place = place if row.kind is Kind.GONE else place - len(gone)
-    return run[place].left, run[place + len(gone)].left
-
-
-_LONGEST_RUN = 200  # rows looked at in each direction: what is drawn again and again has to be cheap
-
-
 def _document(diff: FileDiff, of_hunk: Callable[[int, Hunk], Iterator[Row]]) -> Document:
     rows: list[Row] = []
     starts: list[int] = []
@@ -125,17 +102,33 @@ def _document(diff: FileDiff, of_hunk: Callable[[int, Hunk], Iterator[Row]]) -> 
 
 def _unified_rows(number: int, hunk: Hunk) -> Iterator[Row]:
     old, new = hunk.old_start, hunk.new_start
-    for tag, line in hunk.lines:
+    gone: list[bytes] = []
+    come: list[bytes] = []
+    for tag, line in (*hunk.lines, (" ", None)):
+        if line is None or tag == " " or (tag == "-" and come):
+            yield from _replaced(number, (old, gone), (new, come))
+            old, new = old + len(gone), new + len(come)
+            gone, come = [], []
+        if line is None:
+            return
         match tag:
             case " ":
                 yield Row(Kind.SAME, number, old, new, line)
                 old, new = old + 1, new + 1
             case "-":
-                yield Row(Kind.GONE, number, old, 0, line)
-                old += 1
+                gone.append(line)
             case "+":
-                yield Row(Kind.COME, number, 0, new, line)
-                new += 1
+                come.append(line)
+
+
+def _replaced(number: int, old: tuple[int, list[bytes]], new: tuple[int, list[bytes]]) -> Iterator[Row]:
+    """Lines that go and lines that come in their place; as many of both are taken for the same ones, edited."""
+    (first_old, gone), (first_new, come) = old, new
+    is_edit = len(gone) == len(come)
+    for place, line in enumerate(gone):
+        yield Row(Kind.GONE, number, first_old + place, 0, line, come[place] if is_edit else b"")
+    for place, line in enumerate(come):
+        yield Row(Kind.COME, number, 0, first_new + place, line, gone[place] if is_edit else b"")
 
 
 def _paired_rows(number: int, hunk: Hunk) -> Iterator[Row]:

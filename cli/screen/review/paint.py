@@ -40,14 +40,13 @@ class Look:
 class Extra:
     """What of the surroundings a line depends on.
 
-    `here`: it belongs to the hunk under the cursor. `head`: what stands in a hunk's head. `partner`: the text that this
-    one replaces or is replaced by. `left`, `right`: syntax colours.
+    `here`: it belongs to the hunk under the cursor. `head`: what stands in a hunk's head. `left`, `right`: syntax
+    colours of the old and the new side.
     """
 
     here: bool = False
     head: str = ""
     head_style: Style = palette.FAINT
-    partner: bytes | None = None
     left: Sequence[Span] = ()
     right: Sequence[Span] = ()
 
@@ -102,10 +101,10 @@ def _line(row: Row, look: Look, extra: Extra) -> list[Segment]:
     if look.width >= NARROW:
         numbers = f"{_number(row.old, look.digits)} {_number(row.new, look.digits)} "
     room = max(0, look.width - 1 - len(numbers) - 2)
-    text = shown(row.left if row.left or not row.right else row.right)
+    text = shown(row.left)
     spans = [
         *(extra.left if row.kind is Kind.GONE else extra.right),
-        *_differing(row.kind, text, extra.partner, emphasis),
+        *_differing(row, text, emphasis),
     ]
     return [
         Segment(numbers, faint),
@@ -154,12 +153,12 @@ def _side(number: int, text: str, kind: Kind, spans: Sequence[Span], room: _Room
     ]
 
 
-def _differing(kind: Kind, text: str, partner: bytes | None, emphasis: Style) -> list[Span]:
+def _differing(row: Row, text: str, emphasis: Style) -> list[Span]:
     """Which stretch of a line is not in the one it replaces."""
-    if partner is None:
+    if not row.right:
         return []
-    other = shown(partner)
-    pair = middle(text, other)[0] if kind is Kind.GONE else middle(other, text)[1]
+    other = shown(row.right)
+    pair = middle(text, other)[0] if row.kind is Kind.GONE else middle(other, text)[1]
     return [(*pair, emphasis)] if pair[0] < pair[1] else []
 
 

@@ -23,12 +23,12 @@ def has(text: str, needle: str) -> bool:
     return needle in (text if needle != needle.lower() else text.lower())
 
 
-def rows_with(document: Document, needle: str) -> Iterator[int]:
+def rows_with(document: Document, needle: str, *, is_split: bool) -> Iterator[int]:
     """The rows that hold it, from the top."""
     for index, row in enumerate(document.rows):
-        if row.kind not in (Kind.HUNK, Kind.CUT) and any(
-            has(shown(text), needle) for text in (row.left, row.right) if text
-        ):
+        if row.kind in (Kind.HUNK, Kind.CUT):
+            continue
+        if has(shown(row.left), needle) or (is_split and has(shown(row.right), needle)):
             yield index
 
 
@@ -62,4 +62,4 @@ def _hits(item: Item, needle: str, source: Source) -> list[int]:
     loaded = source.loader.load(item, source.state.choice(item.path))
     document = loaded.split if source.is_split else loaded.unified
     named = [-1] if has(safe.path(item.path), needle) else []
-    return [*named, *rows_with(document, needle)]
+    return [*named, *rows_with(document, needle, is_split=source.is_split)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.to_thread
 
 from cli.case import Case
@@ -14,7 +15,7 @@ from cli.screen.review.badges import badges
 from cli.screen.review.decided import Decided, decided
 from cli.screen.review.driver import TerminalDriver, put_back
 from cli.screen.review.state import Edited, Item, Refusal, State, amend
-from cli.screen.review.subject import Apply, Edit, Interrupted, Subject
+from cli.screen.review.subject import Apply, Edit, Interrupted, Outcome, Subject
 from sandbox.changes import Change, File
 from sandbox.errors import SandboxError, StateError
 from sandbox.gate.blobs import Blobs
@@ -35,7 +36,7 @@ async def hold(case: Case, changes: Sequence[Change]) -> Decided:
     while True:
         app = ReviewApp(subject, state, driver=TerminalDriver, at=at, note=note)
         with put_back(has_color=said.color is not False):
-            outcome = await app.run_async()
+            outcome = await shown(app)
         if app.failure is not None:
             raise app.failure
         state = app.state
@@ -51,6 +52,15 @@ async def hold(case: Case, changes: Sequence[Change]) -> Decided:
                 )
             case _:
                 return Decided()
+
+
+async def shown(app: ReviewApp) -> Outcome | None:
+    """Run the screen to its end, with colours for its code."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(app.colours.work)
+        outcome = await app.run_async()
+        group.cancel_scope.cancel()
+    return outcome
 
 
 def subject_of(case: Case, changes: Sequence[Change]) -> Subject:

@@ -4,8 +4,8 @@ import pytest
 
 from cli.screen.review import deciding
 from cli.screen.review.badges import badges
-from cli.screen.review.deciding import Place
 from cli.screen.review.decided import Decided, decided
+from cli.screen.review.deciding import Place
 from cli.screen.review.loading import Loaded, Loader
 from cli.screen.review.state import (
     ACCEPTED,
