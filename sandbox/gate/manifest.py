@@ -17,6 +17,7 @@ from pathlib import Path
 from sandbox.changes import Node, Settled, describe, described, settlement
 from sandbox.errors import StateError
 from sandbox.gate.scan import FACTS, INODE, INODE_AT, pack, scan_tree
+from sandbox.gate.syscalls import DIRECTORY, FILE
 
 _MAGIC = b"paddock manifest 1\n"
 _FOR_EVER = 2**63
@@ -201,6 +202,17 @@ class Manifest:
             return self._renewed[path][0]
         position = self._index.get(path)
         return None if position is None else self._facts[position * FACTS.size : (position + 1) * FACTS.size]
+
+    def flush(self) -> None:
+        """Make what it was told survive a power loss. Raises OSError."""
+        if self._updates is None or not self._updates.exists():
+            return
+        for path, flags in ((self._updates, FILE), (self._updates.parent, DIRECTORY)):
+            descriptor = os.open(path, flags)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _append(self, entries: Mapping[bytes, _Known]) -> None:
         if self._updates is None:

@@ -152,6 +152,7 @@ def carry_out(
                 done = set(paths)
                 changes = [change for change in approved.restored() if change.path in done]
                 renew(root, manifest, changes, staged=staged or {}, pasts=approved.restores())
+                manifest.flush()
             journal.finish()
         except (OSError, OutOfSpace, StateError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)

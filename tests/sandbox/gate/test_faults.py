@@ -4,9 +4,11 @@ The oracle: afterwards the tree is the old one or the new one; the record and wh
 tree; a second look finds nothing to do; what waits in the session fits; and nothing beside the checkout has changed.
 """
 
+import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import traceback
@@ -310,6 +312,55 @@ def test_c02_wherever_both_are_killed_the_tree_is_old_or_new(make, folders):
             scene = killed(make, folders, first)
             traced(scene.recover, scene.folder, *hit(*point, "signal=KILL"))
             check(scene, Ended(KILLED, (), ""), f"killed at {first}, and in recovery at {point}")
+
+
+@MAKERS
+def test_c04_what_a_mark_says_is_on_disk_before_the_mark(make, folders):
+    undisturbed(make, folders, "fsync")
+    scene = make(next(folders))
+    text = traced(scene.work, scene.folder, *watched("fsync", "renameat", "renameat2"), "-y").text
+    commit, done = text.index('"COMMIT"'), text.index('"DONE"')
+    journal = re.findall(r"[^<\"]+/\.paddock-txn\.[0-9a-f]+", text)[0]
+    session = scene.gate.session
+    replaced = {os.fspath(session.blobs / digest) for digest in digests(scene.old)}
+    assert {*replaced, f"{session.blobs}", f"{session.approvals}", f"{session.path}"} <= synced(text[:commit])
+    assert {f"{journal}/.COMMIT", f"{journal}/new", journal, f"{scene.gate.checkout}"} <= synced(text[:commit])
+    assert len([path for path in synced(text[:commit]) if path.startswith(f"{journal}/new/")]) == 4
+    first_step = commit + text[commit:].index("renameat2(")
+    assert journal in synced(text[commit:first_step])
+    changed = {os.path.dirname(os.path.join(os.fsencode(scene.gate.checkout), path)) for path in scene.new}
+    assert {os.fsdecode(folder) for folder in changed} <= synced(text[commit:done])
+    kept = (session.approvals, session.manifest.with_name("manifest.updates"), f"{journal}/new", f"{journal}/old")
+    assert set(map(os.fspath, kept)) <= synced(text[commit:done])
+    assert journal in synced(text[done : text.index('.trash"')])
+
+
+def synced(text: str) -> set[str]:
+    """What a piece of a trace waited for the disk to have."""
+    return set(re.findall(r"^fsync\(\d+<([^>]+)>\)", text, re.MULTILINE))
+
+
+def digests(files: Tree) -> set[str]:
+    """The contents of those files of a tree that the other one does not hold in their place."""
+    other = NEW if files is OLD else OLD
+    return {
+        hashlib.sha256(content).hexdigest()
+        for path, (kind, content) in files.items()
+        if kind in ("file", "program") and other.get(path) != (kind, content)
+    }
+
+
+@MAKERS
+@pytest.mark.parametrize("call", ["mkdirat", "fsync"])
+def test_c12_what_was_approved_and_not_committed_is_dropped_and_nothing_newer_is_applied(make, folders, call):
+    calls = points(undisturbed(make, folders, call))
+    scene = killed(make, folders, calls[2])
+    scene.gate.put("edit", "newer\n")
+    recovered = recover(scene.gate.checkout, sessions=scene.gate.sessions)
+    assert recovered is not None
+    assert recovered.outcome == "not applied"
+    assert tree(scene.gate.checkout) == scene.old
+    assert not verdict(scene)
 
 
 @MAKERS
