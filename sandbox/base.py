@@ -138,6 +138,13 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def saw(self, path: PurePosixPath, data: bytes, /) -> None:
+        """Somebody inside knows this content of a file by now, and what becomes of the file begins there.
+
+        Where the checkout holds the same at this moment, an edit is no conflict with what its user did before.
+        """
+        ...
+
     async def running(self) -> int:
         """How many processes of calls run inside now, those among them that calls left behind."""
         ...

@@ -16,7 +16,7 @@ from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
 from sandbox.container import START_SECONDS, Container
-from sandbox.errors import FileError, SandboxError, SandboxLost
+from sandbox.errors import FileError, OutOfSpace, SandboxError, SandboxLost, StateError
 from sandbox.frames import VERSION, Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.ledger import Ledger
@@ -204,6 +204,13 @@ class DockerSandbox:
             self._left[call.id] = call
         manner: Manner = "beside" if self._left.keys() - {call.id} else "by"
         return await anyio.to_thread.run_sync(self._ledger.note, call, manner)
+
+    async def saw(self, path: PurePosixPath, data: bytes, /) -> None:
+        """What an edit begins with. What cannot be noted is found out as a conflict."""
+        if path.is_relative_to(self.root):
+            name = bytes(path.relative_to(self.root))
+            with contextlib.suppress(OutOfSpace, StateError):
+                await anyio.to_thread.run_sync(self._ledger.saw, name, data)
 
     async def _note_rest(self) -> Sequence[bytes]:
         """What changed between calls was done by processes that calls left running; without any, nothing can have."""

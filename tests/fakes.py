@@ -72,6 +72,7 @@ class FakeSandbox:
         self.lost = False
         self._running: set[str] = set()
         self.noted: list[tuple[Call | None, tuple[bytes, ...]]] = []
+        self.sights: list[tuple[PurePosixPath, bytes]] = []
         self._last: dict[bytes, Node] = {}
 
     @property
@@ -160,6 +161,11 @@ class FakeSandbox:
     async def running(self) -> int:
         """How many processes run inside now."""
         return sum(len(processes(call)) for call in self._running)
+
+    async def saw(self, path: PurePosixPath, data: bytes, /) -> None:
+        """What was seen; there is no checkout beside it that could have changed."""
+        await anyio.lowlevel.checkpoint()
+        self.sights.append((path, data))
 
     async def note(self, call: Call | None, /) -> Sequence[bytes]:
         """Which paths changed since the last note; `noted` has them all."""

@@ -28,6 +28,7 @@ async def read(given: ReadInput, context: Context) -> Result:
     data = await read_bytes(given.file_path, context)
     text = as_text(given.file_path, data).removeprefix(BOM)
     context.bench.saw(PurePosixPath(given.file_path), data)
+    await context.sandbox.saw(PurePosixPath(given.file_path), data)
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

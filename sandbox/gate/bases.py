@@ -1,5 +1,6 @@
 """What a file held before the sandbox changed it, read while that can still be told: the base of a later merge."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,6 +40,24 @@ class Bases:
         except CheckoutRefused:
             return  # gone for now: whoever applies to it says so
 
+    def agree(self, path: bytes, data: bytes) -> None:
+        """Take this content, which the sandbox has at a path right now, for the base if the checkout has the same.
+
+        What the user saved before is then no edit that the sandbox does not know. Raises OutOfSpace, StateError.
+        """
+        manifest = self._noted()
+        if manifest is None or len(data) > LARGEST:
+            return
+        try:
+            with opened_checkout(Path(self._session.meta().checkout)) as root:
+                found = _Reader(root, manifest, Blobs(self._session.blobs)).agreed(
+                    path, hashlib.sha256(data).hexdigest()
+                )
+        except CheckoutRefused:
+            return
+        if found is not None:
+            manifest.renew({path: found})
+
     def _noted(self) -> Manifest | None:
         """The manifest with what other commands told it; None if the checkout has not been looked at yet."""
         if self._manifest is not None:
@@ -71,6 +90,18 @@ class _Reader:
         except (Unusable, OSError):
             return None
         return Renewal(facts, node) if self._is_unmoved(path, facts) and not isinstance(node, Directory) else None
+
+    def agreed(self, path: bytes, digest: str) -> Renewal | None:
+        """The file at a path, if the user wrote just this there since the manifest knew it."""
+        folder, _, name = path.rpartition(b"/")
+        try:
+            with opened(self._root, folder) as directory:
+                if self._is_unmoved(path, lstat(directory, name)):
+                    return None
+                node, facts = node_at(directory, name, read=self._file)
+        except (Unusable, OSError):
+            return None
+        return Renewal(facts, node) if isinstance(node, File) and node.digest == digest else None
 
     def _is_unmoved(self, path: bytes, facts: os.stat_result | None) -> bool:
         return facts is not None and self._manifest.matches(path, facts)

@@ -69,6 +69,11 @@ class Ledger:
             self._learn_bases(paths)
             return paths
 
+    def saw(self, path: bytes, data: bytes) -> None:
+        """The sandbox's view of a file, known to whoever edits it next. Raises OutOfSpace, StateError."""
+        with self._lock:
+            self._bases.agree(path, data)
+
     def _learn_bases(self, paths: tuple[bytes, ...]) -> None:
         """Read what the sandbox has just hidden, before the user edits it: a later merge starts from there."""
         self._unread.update(paths[:MOST_PATHS])

@@ -101,3 +101,21 @@ def test_a_round_in_which_only_the_user_worked_asks_for_nothing(gate):
         user_writes(gate, 20 + number, f"user {number}")
         commit(gate)
         assert gate.collect().changes == ()
+
+
+@pytest.mark.engine
+@pytest.mark.anyio
+async def test_what_the_agent_read_of_the_users_edits_is_no_conflict_when_it_edits_the_file_then(scene):
+    await scene.bash("true")
+    for name in ("hello.txt", "src/main.py"):
+        with (scene.checkout / name).open("a") as file:
+            file.write("# user\n")
+    sandbox = scene.project.sandbox
+    path = sandbox.root / "hello.txt"
+    data = await sandbox.read(path)
+    assert data.endswith(b"# user\n")
+    await sandbox.saw(path, data)
+    changes = await scene.after("for f in hello.txt src/main.py; do echo '# agent' >> $f; done")
+    assert {change.path: change.moved for change in changes.changes} == {b"hello.txt": False, b"src/main.py": True}
+    assert isinstance(await scene.project.apply(changes, only=changes.only([b"hello.txt"])), Applied)
+    assert (scene.checkout / "hello.txt").read_text().endswith("# user\n# agent\n")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import anyio
@@ -10,7 +10,7 @@ import pytest
 
 from runtime.tools.registry import ALL, definitions, validated
 from runtime.tools.tool import Context, Result, ToolFailed, Workbench
-from tests.fakes import fake_sandbox
+from tests.fakes import FakeSandbox, fake_sandbox
 
 Use = Callable[..., Any]
 
@@ -250,6 +250,15 @@ def test_read_numbers_the_lines(tmp_path: Path) -> None:
         }
 
     at_bench(tmp_path, test, {"f": "one\r\ntwo\n\n"})
+
+
+def test_read_tells_the_sandbox_what_the_model_knows_now(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        await desk.use("Read", {"file_path": f"{desk.root}/f", "limit": 1})
+        assert isinstance(desk.bench.sandbox, FakeSandbox)
+        assert desk.bench.sandbox.sights == [(PurePosixPath(desk.root / "f"), b"one\ntwo\n")]
+
+    at_bench(tmp_path, test, {"f": "one\ntwo\n"})
 
 
 def test_read_reads_a_part_and_says_what_is_left(tmp_path: Path) -> None:

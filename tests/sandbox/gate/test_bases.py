@@ -8,6 +8,7 @@ import pytest
 from sandbox.changes import File, Link
 from sandbox.gate import bases
 from sandbox.gate.bases import Bases
+from sandbox.gate.decisions import mine
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.merge import LARGEST
 
@@ -109,3 +110,43 @@ def test_before_the_checkout_was_looked_at_and_after_it_is_gone_nothing_is_learn
     shutil.rmtree(gate.checkout)
     learner.learn([b"a"])
     assert Manifest.load(gate.session.manifest).base(b"a") is None
+
+
+def test_what_the_sandbox_has_seen_of_the_users_edit_is_no_conflict_later(gate, lay_out, change_at):
+    lay_out({"a": "base\n"})
+    (gate.checkout / "a").write_text("user\n")
+    Bases(gate.session).agree(b"a", b"user\n")
+    gate.put("a", "user\nagent\n")
+    gate.manifest = Manifest.load(gate.session.manifest)
+    change = change_at(gate.collect(), b"a")
+    assert (change.kind, change.moved) == ("modified", False)
+    (gate.checkout / "a").write_text("user again\n")
+    assert change_at(gate.collect(), b"a").moved
+
+
+def test_what_the_sandbox_has_not_seen_of_the_users_edit_is_a_conflict(gate, lay_out, change_at, known):
+    lay_out({"a": "base\n", "gone": "x\n"})
+    (gate.checkout / "a").write_text("user\n")
+    (gate.checkout / "gone").unlink()
+    learner = Bases(gate.session)
+    learner.agree(b"a", b"base\n")  # beneath an overlay, the kernel may go on showing a file that was replaced
+    learner.agree(b"gone", b"x\n")
+    learner.agree(b"../outside", b"x\n")
+    gate.put("a", "base\nagent\n")
+    gate.manifest = Manifest.load(gate.session.manifest)
+    assert change_at(gate.collect(), b"a").moved
+    assert (known(b"a"), known(b"gone")) == (None, None)
+
+
+def test_a_view_that_agrees_settles_what_was_decided_before(gate, lay_out, change_at):
+    lay_out({"a": "base\n"})
+    (gate.checkout / "a").write_text("user\n")
+    gate.put("a", "agent\n")
+    mine(gate.manifest, [change_at(gate.collect(), b"a")])
+    gate.put("a", "user\n")
+    (gate.checkout / "a").write_text("user\n")
+    Bases(gate.session).agree(b"a", b"user\n")
+    gate.put("a", "agent\n")
+    gate.manifest = Manifest.load(gate.session.manifest)
+    change = change_at(gate.collect(), b"a")
+    assert (change.moved, change.after) == (False, gate.blobs.put(b"agent\n"))
