@@ -3,16 +3,24 @@
 Every system call at which an apply, an undo and a recovery can be cut is in tests/sandbox/gate/test_faults.py.
 """
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
+import anyio
 import pytest
 
 from sandbox.errors import CheckoutRefused
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.opening import opened
+from sandbox.orphans import sweep
 from tests.attacks.scene import listed
 
 pytestmark = [pytest.mark.engine, pytest.mark.anyio]
+ROOT = Path(__file__).parents[2]
 
 
 async def test_c22_an_apply_from_a_live_sandbox_is_taken_back_and_waits_again(scene):
@@ -69,3 +77,77 @@ async def test_a_session_is_not_opened_on_another_folder_of_the_same_name(sessio
     moved.rename(checkout)
     async with opened(session, engine) as sandbox:
         assert (await sandbox.freeze()).changes == ()
+
+
+STOPPED = """
+import sys, anyio
+from pathlib import Path
+from sandbox.base import Command
+from sandbox.engine import Engine
+from sandbox.opening import opened
+from sandbox.sessions import Session
+
+async def main():
+    async with opened(Session(Path(sys.argv[1])), Engine.connect()) as sandbox:
+        await sandbox.run(Command(["true"], sandbox.root))
+        print("ready", flush=True)
+        done = await sandbox.run(Command(["sh", "-c", "sleep 1; echo during"], sandbox.root, timeout=60))
+        again = await sandbox.run(Command(["echo", "after"], sandbox.root))
+        print(done.exit_code, done.stdout.all, done.timed_out, again.stdout.all, flush=True)
+
+anyio.run(main)
+"""
+
+KILLED_BEFORE_THE_START = """
+import os, signal, sys, anyio
+from pathlib import Path
+from sandbox.container import create
+from sandbox.engine import Engine
+from sandbox.sessions import Session
+
+class Dying(Engine):
+    def start(self, container):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+anyio.run(create, Session(Path(sys.argv[1])), Dying.connect())
+"""
+
+
+def started(code, session):
+    """One of these programs, on a session."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(session.path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+async def test_c10_a_host_process_that_was_stopped_for_a_while_goes_on_where_it_was(session):
+    process = started(STOPPED, session)
+    assert process.stdout is not None
+    with process, process.stdout:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGSTOP)
+        await anyio.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == "0 b'during\\n' False b'after\\n'\n"
+    assert process.returncode == 0
+
+
+async def test_c21_killed_between_making_a_container_and_starting_it_leaves_nothing_for_long(session, engine):
+    process = started(KILLED_BEFORE_THE_START, session)
+    assert process.wait(60) == -signal.SIGKILL
+    assert process.stdout is not None
+    process.stdout.close()
+    (left,) = [one for one in engine.containers() if one.owner.session == session.id]
+    assert not left.owner.is_alive()
+    sweep(engine)
+    assert [one for one in engine.containers() + engine.volumes() if one.owner.session == session.id] == []
+    async with opened(session, engine) as sandbox:
+        assert (await sandbox.freeze()).changes == ()
+
+
+async def test_c16_a_lock_file_of_a_dead_or_reused_pid_holds_nobody_up(session, engine):
+    (session.path / "lock").write_text(f"{os.getppid()}\n")  # a process that lives, and is another one
+    async with opened(session, engine) as sandbox:
+        assert (await sandbox.freeze()).changes == ()
+        assert session.is_held()
+    assert not session.is_held()
