@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.engine
+
+UNTIL_STOP = "while ! grep -q stop a.txt; do sleep 0.1; done"
+"""A command that runs until the user writes the word into the checkout: an edit in place is seen inside at once."""
 
 
 @pytest.fixture
@@ -44,6 +48,7 @@ def test_run_sync_applies_what_is_allowed_after_each_answer(paddock, project, sc
     assert "2 files pending" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_sync_without_rules_applies_nothing_and_with_auto_what_nothing_holds_back(paddock, project, script):
     turns = (bash("echo b > b.txt; echo 'all:' > Makefile"), "{text: done}")
     plain = paddock("run", "go", "--sync", "--apply", "ask", "--script", script(*turns), cwd=project)
@@ -121,13 +126,14 @@ def is_noted(variables):
 def test_apply_watch_syncs_a_session_that_another_process_runs(project, running, start, variables, rules):
     process = running(
         bash("mkdir src; echo 1 > src/one.py; echo x > other"),
-        bash("sleep 6; rm src/one.py; echo 2 > src/two.py"),
+        bash(f"{UNTIL_STOP}; rm src/one.py; echo 2 > src/two.py"),
         "{text: done}",
     )
     wait_until(lambda: is_noted(variables))
     watch = start("apply", "--watch", "--json", "--settings", rules)
     wait_until(lambda: (project / "src" / "one.py").exists() or watch.poll() is not None)
     assert not (project / "other").exists()
+    (project / "a.txt").write_text("stop\n")
     assert process.wait(60) == 0
     out, err = watch.communicate(timeout=60)
     assert watch.returncode == 0, err
@@ -140,6 +146,7 @@ def test_apply_watch_syncs_a_session_that_another_process_runs(project, running,
     assert sorted(os.listdir(project / "src")) == ["two.py"]
 
 
+@pytest.mark.slow
 def test_apply_watch_ends_with_ctrl_c_and_leaves_the_session_running(project, running, start, variables, rules):
     process = running(bash("mkdir src; echo 1 > src/one.py"), bash("sleep 20; echo late > src/late"), "{text: done}")
     wait_until(lambda: is_noted(variables))
@@ -156,3 +163,65 @@ def test_apply_watch_of_a_session_that_does_not_run_says_what_to_do(paddock, pro
     paddock("run", "go", "--script", script(bash("echo x > x"), "{text: done}"), cwd=project)
     done = paddock("apply", "--watch", cwd=project)
     assert (done.returncode, "is not running: `paddock apply" in done.stderr) == (2, True)
+
+
+def test_a_host_edit_during_a_run_is_seen_by_the_user_and_told_to_the_model(project, start, script, variables):
+    (project / "b.txt").write_text("b\n")
+    turns = script(
+        '{tools: [{Read: {file_path: "{{cwd}}/a.txt"}}, {Bash: {command: "echo agent > b.txt"}}]}',
+        bash(UNTIL_STOP),
+        "{text: done}",
+    )
+    process = start("run", "go", "--output-format", "stream-json", "--script", turns)
+    wait_until(lambda: is_noted(variables))
+    stopping = threading.Event()
+    editor = threading.Thread(target=edit_until, args=(stopping, project / "a.txt", project / "b.txt"))
+    editor.start()
+    files = {}
+    for line in process.stdout:
+        if "host_edited" in line:
+            files |= {file["path"]: file["shows"] for file in json.loads(line)["files"]}
+        if len(files) == 2:
+            stopping.set()
+    editor.join()
+    assert files == {"a.txt": "now", "b.txt": "merged"}
+    (transcript,) = (Path(variables["XDG_STATE_HOME"]) / "paddock" / "sessions").glob("*/transcript.jsonl")
+    reminders = [line for line in transcript.read_text().splitlines() if "system-reminder" in line]
+    assert len(reminders) == 1
+    assert '\\"a.txt\\": the user edited it' in reminders[0]
+    assert '\\"b.txt\\": the user edited it, and it was changed in the sandbox too' in reminders[0]
+    assert "user 1" not in reminders[0]
+
+
+def edit_until(stopping, first, second):
+    """Edit two files in place until told to stop, since nobody says when the watcher has begun; end with the word."""
+    number = 0
+    while not stopping.wait(0.5):
+        number += 1
+        first.write_text(f"user {number}\n")
+        second.write_text(f"user {number}\n")
+    first.write_text("stop\n")
+
+
+def test_a_conversation_syncs_once_it_is_told_to_and_says_what_still_runs(terminal, project, script, rules):
+    turns = script(
+        bash("mkdir src; echo 1 > src/one.py"),
+        "{text: First.}",
+        bash("echo 2 > src/two.py; sleep 60 >/dev/null 2>&1 & true"),
+        "{text: Second.}",
+    )
+    seen = terminal("--settings", rules, "--script", turns, cwd=project)
+    seen.wait_for("/help")
+    seen.send("go\r")
+    seen.wait_for("default · 1 file pending")
+    assert not (project / "src").exists()
+    seen.send("/sync on\r")
+    seen.wait_for("default · sync · 1 file pending")
+    seen.send("go on\r")
+    seen.wait_for("synced 2 files")
+    seen.wait_for("default · sync · host unchanged")
+    seen.send("/status\r")
+    seen.wait_for("workspace still changing: 1 process left running")
+    seen.send("\x04")
+    assert seen.end() == 0
+    assert sorted(os.listdir(project / "src")) == ["one.py", "two.py"]
