@@ -112,7 +112,7 @@ class Desk:
         if text is None:
             self.cannot(f"nothing is taken from the editor, which did not end well; EDITOR is {self.editor!r}")
             return None
-        if any(text.startswith(one) or b"\n" + one in text for one in _MARKERS):
+        if has_markers(text):
             self.cannot("there are conflict markers left in the text: edit it again, or choose something else")
             return None
         out = edited(change, text, self.blobs)
@@ -122,3 +122,8 @@ class Desk:
     def cannot(self, reason: str, /) -> None:
         """Say it."""
         self.terminal.line(self.terminal.style(safe.line(reason), "red"))
+
+
+def has_markers(text: bytes) -> bool:
+    """Whether a line of the text begins like the marks of an unfinished merge."""
+    return any(text.startswith(one) or b"\n" + one in text for one in _MARKERS)

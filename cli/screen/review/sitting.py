@@ -107,17 +107,20 @@ class Editor:
 def amended(state: State, item: Item, editor: Editor) -> tuple[State, str]:
     """The state with the user's own text in place of the sandbox's, and what to say about it."""
     from cli.editor import edited
+    from cli.screen.conflicts import has_markers
     from sandbox.gate import decisions
 
     choice = state.choice(item.path)
     now = choice.change if isinstance(choice, Edited) else item.change
     try:
         text = _text(now, editor.blobs)
-        found = edited(text, item.path, editor.command)
+        found = edited(text, item.path, editor.command, editor.folder)
         if found is None:
             return state, f"nothing was changed: {editor.command or 'the editor'} could not be run, or it failed"
         if found == text:
             return state, "nothing was changed"
+        if now.moved and has_markers(found):
+            return state, "there are conflict markers left in the text: edit it again, or choose something else"
         become = amend(state, item.path, decisions.edited(item.change, found, editor.blobs))
     except SandboxError as error:
         return state, str(error)
