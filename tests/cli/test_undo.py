@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
+import subprocess
 
 import pytest
 
 from sandbox.gate.manifest import Manifest
 from sandbox.sessions import Meta, Sessions, new_id, now
+from tests.cli.conftest import COMMAND
 
 
 @pytest.fixture
@@ -143,3 +146,83 @@ def test_c22_an_undo_that_was_cut_short_is_finished_by_the_next_command(paddock,
     )
     assert (project / "a.txt").read_text() == "one\n"
     assert "2 files pending" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["apply", "undo"])
+def test_c11_a_pipe_that_closes_early_does_not_tear_an_apply(paddock, session, project, variables, command):
+    if command == "undo":
+        assert paddock("apply", "--yes", cwd=project).returncode == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*COMMAND, command, "--yes"], cwd=project, env=variables, stdout=writer, stderr=writer)
+    os.close(writer)
+    assert done.returncode == 141
+    applied = sorted(os.listdir(project)) == [".gitignore", "a.txt", "deep"]
+    assert (project / "a.txt").read_text() == ("two\n" if applied else "one\n")
+    told = json.loads(paddock("status", "--json", cwd=project).stdout)
+    assert told["pending"] == (0 if applied else 2)
+
+
+@pytest.mark.parametrize("command", ["apply", "undo"])
+def test_c11_a_terminal_that_closes_at_the_question_changes_nothing(paddock, terminal, session, project, command):
+    if command == "undo":
+        assert paddock("apply", "--yes", cwd=project).returncode == 0
+    before = (project / "a.txt").read_text()
+    emulator = terminal(command, cwd=project)
+    emulator.wait_for(" 2 files ")
+    emulator.process.send_signal(signal.SIGHUP)
+    assert emulator.process.wait(20) != 0
+    assert (project / "a.txt").read_text() == before
+    assert paddock(command, "--yes", cwd=project).returncode == 0
+    assert (project / "a.txt").read_text() != before
+
+
+@pytest.mark.parametrize("command", ["apply", "undo"])
+def test_two_terminals_at_once_do_it_once(paddock, session, project, variables, command):
+    if command == "undo":
+        assert paddock("apply", "--yes", cwd=project).returncode == 0
+    before = session.approvals.read_bytes() if session.approvals.exists() else b""
+    argv = [*COMMAND, command, "--yes"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(argv, cwd=project, env=variables, **pipes) for _ in range(2)]
+    told = [process.communicate(timeout=60) for process in running]
+    assert (project / "a.txt").read_text() == ("two\n" if command == "apply" else "one\n"), told
+    outcomes = [json.loads(line)["kind"] for line in session.approvals.read_bytes()[len(before) :].splitlines()]
+    assert outcomes == ["approved", "applied"], told
+    assert 0 in [process.returncode for process in running], told
+
+
+def test_c15_hand_edited_records_are_refused_in_one_sentence(paddock, applied, project):
+    text = applied.approvals.read_text()
+    for edited in (
+        text.replace('"kind":"approved"', '"kind":"aproved"'),
+        text.replace('"changes"', '"chonges"'),
+        text.replace('"undoes":""', '"undoes":"","newer":1'),
+        text.replace("\n", "", 1),
+        text[10:],
+    ):
+        applied.approvals.write_text(edited)
+        done = paddock("undo", "--yes", cwd=project)
+        assert done.returncode == 1, done.stdout
+        assert done.stderr.count("\n") == 1
+        assert "approvals.jsonl is damaged" in done.stderr
+        assert (project / "a.txt").read_text() == "two\n"
+    applied.approvals.write_text(text)
+    assert paddock("undo", "--yes", cwd=project).returncode == 0
+
+
+@pytest.mark.parametrize("path", ["../x", ".git/hooks/post-checkout", "/etc/x", "a//b"])
+def test_c15_a_record_that_names_what_may_never_be_written_is_refused(paddock, applied, project, path):
+    applied.approvals.write_text(applied.approvals.read_text().replace(b"a.txt".hex(), path.encode().hex()))
+    done = paddock("undo", "--yes", cwd=project)
+    assert done.returncode == 1
+    assert "nothing was written" in done.stderr
+    assert (project / "deep" / "new.txt").exists()
+
+
+def test_c15_a_damaged_manifest_is_named_and_nothing_is_written(paddock, applied, project):
+    applied.manifest.write_bytes(applied.manifest.read_bytes()[:-1])
+    done = paddock("undo", "--yes", cwd=project)
+    assert done.returncode == 1
+    assert "manifest is damaged or from another version" in done.stderr
+    assert (project / "a.txt").read_text() == "two\n"
