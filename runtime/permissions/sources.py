@@ -111,8 +111,15 @@ def _from_paths(scope: Scope, paths: Sequence[Path], around: Surroundings) -> It
 
 
 def _managed(folder: Path) -> Sequence[Path]:
-    """The administrator's file, then what is dropped in beside it, by name."""
-    return [folder / "managed-settings.json", *sorted((folder / "managed-settings.d").glob("*.json"))]
+    """The administrator's file, then what is dropped in beside it, by name. Raises SettingsError."""
+    dropped_in = folder / "managed-settings.d"
+    try:
+        names = sorted(os.listdir(dropped_in))
+    except FileNotFoundError:
+        names = []
+    except OSError as error:  # rules that cannot be seen must not be taken for none
+        raise SettingsError(f"{dropped_in} cannot be read: {error.strerror}") from error
+    return [folder / "managed-settings.json", *(dropped_in / name for name in names if name.endswith(".json"))]
 
 
 def _of_repository(scope: Scope, kept: _Kept, around: Surroundings) -> Loaded:

@@ -113,6 +113,12 @@ def test_b01_what_is_no_file_stops_nobody(desk, kind, what):
     assert time.monotonic() - began < 5
 
 
+def test_an_administrators_folder_that_cannot_be_read_is_no_empty_one(desk):
+    (desk.files.managed / "managed-settings.d").write_text("")
+    with pytest.raises(SettingsError, match=r"managed-settings\.d cannot be read"):
+        desk.policy()
+
+
 def test_a_repositorys_link_to_elsewhere_is_not_followed(desk, tmp_path):
     (tmp_path / "elsewhere.json").write_text('{"permissions": {"deny": ["Edit"]}}')
     path = desk.paths["project"]
