@@ -33,8 +33,19 @@ def apply(
     from cli.truth import as_json as truth_json
 
     words = tuple(message or ())
-    files_only = bool(hunks or change_set or as_json or commit or on_conflict != "ask")
-    _require_sense(commits=commits, files_only=files_only, branch=branch, commit=commit, message=words)
+    given = {
+        "--hunks": hunks,
+        "--on-conflict": on_conflict != "ask",
+        "--change-set": change_set,
+        "--deletions": deletions is not None,
+        "--json": as_json,
+        "--commits": commits,
+        "--branch": branch,
+        "--commit": commit,
+        "--message": words,
+        "--watch": watch,
+    }
+    _require_sense({name for name, value in given.items() if value})
     wanted = find(target, directory)
     if watch:
         from cli.following import Wish as Watched
@@ -56,15 +67,21 @@ def apply(
     return outcome.settled.code
 
 
-def _require_sense(*, commits: bool, files_only: bool, branch: str, commit: bool, message: tuple[str, ...]) -> None:
+_ALONE = {"--commits": {"--branch", "--deletions"}, "--watch": {"--json"}}
+"""Ways that are no ordinary apply, each with the options that mean something to it; all take --yes and --settings."""
+
+
+def _require_sense(given: set[str]) -> None:
     """Raise Misuse for options that contradict each other."""
     from cli import exits
 
-    if commits and files_only:
-        raise exits.Misuse("--commits takes the sandbox's commits, whole: it goes with PATH, --branch and --yes only")
-    if branch and not commits:
+    for way in sorted(_ALONE.keys() & given):
+        odd = sorted(given - _ALONE[way] - {way})
+        if odd:
+            raise exits.Misuse(f"{way} does not go with {' and '.join(odd)}: leave one out")
+    if "--branch" in given and "--commits" not in given:
         raise exits.Misuse("--branch names the branch that --commits makes: add --commits")
-    if commit != bool(message):
+    if len(given & {"--commit", "--message"}) == 1:
         raise exits.Misuse("--commit takes a message, and -m is a commit's: give both, or neither")
 
 

@@ -99,9 +99,19 @@ def test_a_commit_that_cannot_be_made_applies_nothing(worked: Path, paddock: Pad
         assert (refused.returncode, "is not the top of a git repository" in refused.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("--branch", "x"), ("--commit",), ("-m", "x"), ("--commits", "--commit", "-m", "x"), ("--commits", "--json")],
-)
+CONTRADICTIONS = {
+    ("--branch", "x"): "add --commits",
+    ("--commit",): "give both, or neither",
+    ("-m", "x"): "give both, or neither",
+    ("--commits", "--commit", "-m", "x"): "--commits does not go with --commit and --message",
+    ("--commits", "--json"): "--commits does not go with --json",
+    ("--commits", "--hunks", "a:1"): "--commits does not go with --hunks",
+    ("--watch", "--commits"): "does not go with",
+    ("--watch", "--deletions", "3"): "--watch does not go with --deletions",
+}
+
+
+@pytest.mark.parametrize("words", CONTRADICTIONS)
 def test_options_that_contradict_each_other_are_a_misuse(words: tuple[str, ...], paddock: Paddock) -> None:
-    assert paddock("apply", *words).returncode == 2
+    refused = paddock("apply", *words)
+    assert (refused.returncode, CONTRADICTIONS[words] in refused.stderr) == (2, True)
