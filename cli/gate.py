@@ -89,26 +89,14 @@ def settle(session: "Session", terms: Terms, terminal: Terminal) -> Settled:
 
 def apply_all(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
     """A blanket allow: apply what no rule holds back and no effect, and say what is left for a person."""
-    return _apply_covered(
-        case, [one for one in case.changes.pending if case.verdict(one).is_ordinary], terminal, consent
-    )
-
-
-def apply_allowed(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
-    """Apply what a rule allows and nothing else, and say what is left for a person."""
-    allowed = [one for one in case.changes.pending if case.verdict(one).decision == "allow"]
-    return _apply_covered(case, allowed, terminal, consent)
-
-
-def _apply_covered(case: Case, covered: Sequence[Change], terminal: Terminal, consent: Consent | None) -> Settled:
     from cli.screen.judged import show_left
     from sandbox.gate.held import held_with
 
-    paths = {change.path for change in covered}
-    held = {change.path for change in case.changes.changes if change.path not in paths}
-    waiting = held_with(case.changes.changes, held)
+    covered = {change.path for change in case.changes.pending if case.verdict(change).is_ordinary}
+    held = {change.path for change in case.changes.changes} - covered
+    free = covered - held_with(case.changes.changes, held)
     show_left(case, [change for change in case.changes.pending if change.path in held], terminal)
-    ready = [change for change in covered if change.path not in waiting]
+    ready = [change for change in case.changes.pending if change.path in free]
     return carry_out(case, ready, terminal, consent) if ready else Settled(pending(case))
 
 

@@ -140,11 +140,6 @@ def warnings(change: Change, marks: Collection[Marked] | None = None) -> tuple[s
     return (*(mark.effect.value for mark in found), *remarks(change))
 
 
-def by_risk(change: Change) -> tuple[int, bytes]:
-    """A sort key: what has effects comes first, then what has remarks, then by name."""
-    return (0 if effects(change) else 1 if remarks(change) else 2, change.path)
-
-
 def loses_content(change: Change) -> bool:
     """Whether a file or a link is gone after the change: deleted, emptied, or replaced by another kind of thing."""
     match change.before, change.after:

@@ -10,7 +10,6 @@ from sandbox.changes import Change, Directory, File, Link
 from sandbox.gate.effects import (
     Effect,
     Host,
-    by_risk,
     effects,
     mass_deletion,
     remarks,
@@ -248,11 +247,6 @@ def test_remarks_come_from_the_change_itself():
     assert remarks(Change(b"a", None, Link(b"b"))) == ("link",)
     assert remarks(Change(b"a", OLD, Link(b"b"))) == ("link", "changes its type")
     assert remarks(Change(b"a", OLD, File("1" * 64, 2**21), moved=True)) == ("you changed this file too", "big")
-
-
-def test_what_deserves_a_look_comes_first():
-    changes = [added("a"), Change(b"b", OLD, None), added("z/Makefile")]
-    assert [change.path for change in sorted(changes, key=by_risk)] == [b"z/Makefile", b"b", b"a"]
 
 
 def test_reasons_hold_nothing_of_the_change():
