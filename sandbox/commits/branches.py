@@ -44,7 +44,10 @@ def taken(name: str, branches: Collection[str]) -> str | None:
 
 
 def first_free(name: str, branches: Collection[str]) -> str:
-    """The name itself, or with the first number from 2 on with which it is new."""
+    """The name, if need be with the first number from 2 on that makes it new; without folders if one is a branch."""
+    folder = name.rpartition("/")[0]
+    if any(_folded(folder) == _folded(branch) for branch in branches):
+        name = name.replace("/", "-")
     number, found = 1, name
     while taken(found, branches) is not None:
         number += 1

@@ -48,3 +48,9 @@ def test_names_that_only_begin_alike_are_free() -> None:
 def test_the_next_number_is_found() -> None:
     assert first_free("paddock/1", {"main"}) == "paddock/1"
     assert first_free("paddock/1", {"paddock/1", "paddock/1-2"}) == "paddock/1-3"
+    assert first_free("paddock/1", {"paddock/1/x"}) == "paddock/1-2"
+
+
+def test_a_branch_in_the_place_of_our_folder_is_gone_around() -> None:
+    assert first_free("paddock/1", {"Paddock"}) == "paddock-1"
+    assert first_free("paddock/1", {"paddock", "paddock-1"}) == "paddock-1-2"
