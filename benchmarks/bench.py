@@ -40,8 +40,12 @@ class Bench:
 
     def session(self, checkout: Path) -> Session:
         """A session of a checkout."""
-        sessions = Sessions(self.folder / "state")
+        sessions = Sessions(self.folder / "state" / "paddock")
         return prepare(sessions=sessions, checkout=checkout, kind="exec", image=self.image)
+
+    def variables(self) -> dict[str, str]:
+        """What a command of ours needs to find these sessions, and to run from any folder."""
+        return {"XDG_STATE_HOME": str(self.folder / "state"), "PYTHONPATH": str(Path(__file__).parents[1])}
 
     @asynccontextmanager
     async def sandbox(self, checkout: Path) -> AsyncIterator[DockerSandbox]:

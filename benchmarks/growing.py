@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.gating import copy_and_sync
 from benchmarks.measure import Growth, Row, timed
+from benchmarks.reviewing import until_listed, until_reviewed
 from runtime.permissions.policy import Policy
 from runtime.permissions.rules import Source
 from runtime.permissions.settings import Surroundings, load
@@ -43,7 +44,7 @@ async def rows(bench: Bench) -> list[Row | Growth]:
 async def _by_changes(bench: Bench) -> list[Row | Growth]:
     tree = bench.folder / "growing"
     shutil.copytree(bench.tree(CHANGES[-1]), tree)
-    first, again, judged, applied, copied, noted = (dict[int, float]() for _ in range(6))
+    first, again, judged, listed, reviewed, applied, copied, noted = (dict[int, float]() for _ in range(8))
     for number in CHANGES:
         session = bench.session(tree)
         noted[number] = await _change(bench, session, number)
@@ -51,6 +52,8 @@ async def _by_changes(bench: Bench) -> list[Row | Growth]:
         again[number] = _median(lambda session=session: frozen(session))
         policy = _policy(tree)
         judged[number] = _median(lambda found=found, policy=policy: [policy.judge(one) for one in found.changes])
+        listed[number] = until_listed(bench, session)
+        reviewed[number] = until_reviewed(bench, session)
         applied[number] = _applied(tree, session, found, number)
         copied[number] = _copied(tree, found, bench.folder / f"copied-{number}")
     return [
@@ -58,6 +61,8 @@ async def _by_changes(bench: Bench) -> list[Row | Growth]:
         Growth("change set, looked at again", again, "changes"),
         Growth("note after a call which files it changed", noted, "changes"),
         Growth("judge by 16 rules and the effects", judged, "changes"),
+        Growth("`paddock status`, the whole command", listed, "changes"),
+        Growth("`paddock review`, until its first screen", reviewed, "changes"),
         Growth("apply, durable", applied, "changes"),
         Growth("  copy and fsync the same files", copied, "changes"),
         Growth(
