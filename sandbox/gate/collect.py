@@ -12,7 +12,7 @@ from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.collisions import Collisions
-from sandbox.gate.contents import Contents, Stays
+from sandbox.gate.contents import TOTAL_LIMIT, Contents, Stays
 from sandbox.gate.folders import above, empty_folders
 from sandbox.gate.host import Unusable, lstat, opened, opened_checkout
 from sandbox.gate.ignore import Ignored
@@ -22,14 +22,11 @@ from sandbox.gate.names import is_git, is_reserved, link_problem
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
 from sandbox.gate.syscalls import DIRECTORY, open_beneath, type_word
-from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, kind_of, levels
+from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, is_opaque, kind_of, levels
 from sandbox.gate.vanished import vanished
 
 SIZE_LIMIT = 256 * 1024 * 1024
 """Bytes of one file that is taken without being asked for by a higher limit."""
-
-NAMES_LIMIT = 512 * 1024 * 1024
-"""Bytes of all paths of one look together: a million of the usual ones take a tenth of it."""
 
 
 def collect(
@@ -59,7 +56,7 @@ def collect(
     try:
         with opened_checkout(checkout) as root:
             ignored = Ignored(checkout, excludes)
-            standings = Standings(root, manifest, blobs, size_limit=size_limit)
+            standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT)
             contents = Contents(blobs, size_limit, ignored, seen)
             return (
                 _Collector(source, standings, contents, blobs).run(vanished(removed, source, manifest)).result(ignored)
@@ -77,7 +74,6 @@ class _Collector:
         self._standings = standings
         self._contents = contents
         self._collisions = Collisions(standings.root)
-        self._room = NAMES_LIMIT
         self._changes: list[Change] = []
         self._refused: list[Refused] = []
         self._new_folders: list[bytes] = []
@@ -137,7 +133,7 @@ class _Collector:
         return [Change(path, None, Directory(), moved=self._standings.was_there(path)) for path in empty]
 
     def _level(self, level: Level, host: int | None) -> None:
-        self._make_room(level)
+        self._contents.make_room_for_names(level)
         collisions = self._collisions.among(level, host)
         for entry in level.entries:
             path = level.below(entry.name)
@@ -155,17 +151,10 @@ class _Collector:
         if level.opaque and host is not None:
             self._hidden(level, host, collisions)
 
-    def _make_room(self, level: Level) -> None:
-        """Keep the paths of a whole look in bounds: a million files under a thousand folders of long names."""
-        size = len(level.entries) * (len(level.path) + 1) + sum(len(entry.name) for entry in level.entries)
-        if size > self._room:
-            raise Stays(f"holds paths that bring those of all changes over the limit of {NAMES_LIMIT:,} bytes")
-        self._room -= size
-
     def _entry(self, level: Level, entry: Entry, host: int | None) -> None:
         path = level.below(entry.name)
         if is_git(entry.name):
-            self._git(path, entry, host)
+            self._git(level, entry, host)
             return
         if is_reserved(entry.name):
             raise Stays(RESERVED)
@@ -182,17 +171,18 @@ class _Collector:
                 word = type_word(entry.facts.st_mode)
                 raise Stays(f"is a {word}: only files, folders and links leave the sandbox")
 
-    def _git(self, path: bytes, entry: Entry, host: int | None) -> None:
-        """One refusal for all of it; none for a folder that was only opened for writing, and holds nothing."""
+    def _git(self, level: Level, entry: Entry, host: int | None) -> None:
+        """One refusal for all of it; none for a folder that was only opened for writing, and hides nothing."""
+        path = level.below(entry.name)
         count = self._count(path) if entry.kind == "directory" else 1
         facts = None if host is None else lstat(host, entry.name)
-        untouched = entry.kind == "directory" and facts is not None and stat.S_ISDIR(facts.st_mode)
-        if not (untouched and self._is_empty(path)):
+        copied = entry.kind == "directory" and not level.opaque and facts is not None and stat.S_ISDIR(facts.st_mode)
+        if not (copied and self._is_empty(path)):
             self._refuse(path, GIT_STAYS, count)
 
     def _is_empty(self, path: bytes) -> bool:
         with opened(self._upper, path) as descriptor:
-            return not os.listdir(descriptor)
+            return not os.listdir(descriptor) and not is_opaque(descriptor)
 
     def _hidden(self, level: Level, host: int, collisions: Mapping[bytes, str]) -> None:
         """An opaque folder hides all of the checkout's: what stood there at the start and is not here was deleted."""
@@ -207,17 +197,23 @@ class _Collector:
             elif name in collisions:
                 self._refuse(path, collisions[name])
             elif self._standings.was_there(path):
-                try:
-                    self._deleted(path, host)
-                except Unusable as problem:
-                    self._refuse(path, f"in the checkout, {problem}: it stays")
+                self._gone(path, host)
 
     def _vanished(self, path: bytes) -> None:
         try:
             with opened(self._standings.root, path.rpartition(b"/")[0]) as host:
-                self._deleted(path, host)
-        except (Unusable, OSError) as error:
-            self._refuse(path, f"in the checkout, {error}: it stays")
+                self._gone(path, host)
+        except OSError as error:
+            self._refuse(path, f"in the checkout, {cannot(error)}: it stays")
+
+    def _gone(self, path: bytes, host: int) -> None:
+        """A deletion that no entry of the upper layer stands for."""
+        try:
+            self._deleted(path, host)
+        except Unusable as problem:
+            self._refuse(path, f"in the checkout, {problem}: it stays")
+        except OSError as error:
+            self._refuse(path, f"in the checkout, {cannot(error)}: it stays")
 
     def _deleted(self, path: bytes, host: int | None) -> None:
         standing = self._standings.at(host, path)

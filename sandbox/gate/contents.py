@@ -10,9 +10,13 @@ from sandbox.gate.host import OWNER_EXECUTES, Unusable, lstat, same_content
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.syscalls import FILE
+from sandbox.gate.upper import Level
 
 TOTAL_LIMIT = 4 * 1024**3
 """Bytes that one look takes in, all files together: the store lies on the user's disk. Ignored files have their own."""
+
+NAMES_LIMIT = 512 * 1024 * 1024
+"""Bytes of all paths of one look together: a million of the usual ones take a tenth of it."""
 
 _SPARSE = 16 * 1024 * 1024  # bytes from which on a file that is nearly all holes is not worth its size on our disk
 _SETTLED = 2_000_000_000  # nanoseconds: a change time this old cannot be that of a later write too
@@ -31,13 +35,16 @@ class Contents:
     second look on. Whatever is not ignored is hashed every time.
     """
 
-    def __init__(self, blobs: Blobs, limit: int, ignored: Ignored, seen: Manifest | None) -> None:
+    def __init__(
+        self, blobs: Blobs, limit: int, ignored: Ignored, seen: Manifest | None, *, room: int = TOTAL_LIMIT
+    ) -> None:
         self.limit = limit
         self._blobs = blobs
         self._ignored = ignored
         self._seen = seen
         self._learned: dict[bytes, Renewal] = {}
-        self._room = {False: TOTAL_LIMIT, True: TOTAL_LIMIT}  # what is ignored must not crowd out what is not
+        self._names = NAMES_LIMIT
+        self._room = {False: room, True: room}  # what is ignored must not crowd out what is not
 
     def changed(self, path: bytes, *, directory: int, host: int | None) -> File | None:
         """The content of the sandbox's file at `path`, kept; None if the checkout's equals it in all that travels.
@@ -59,6 +66,13 @@ class Contents:
             return self._take(path, descriptor, facts)
         finally:
             os.close(descriptor)
+
+    def make_room_for_names(self, level: Level) -> None:
+        """Keep the paths of a whole look in bounds: a million names in a folder of a long path. Raises Stays."""
+        size = len(level.entries) * (len(level.path) + 1) + sum(len(entry.name) for entry in level.entries)
+        if size > self._names:
+            raise Stays(f"holds paths that bring those of all changes over the limit of {NAMES_LIMIT:,} bytes")
+        self._names -= size
 
     def remember(self) -> None:
         """Keep what was learned for the next look."""
@@ -86,7 +100,7 @@ class Contents:
         if size >= _SPARSE and facts.st_blocks * 512 < size // 8:
             raise Stays(f"has {size:,} bytes, nearly all of them holes: sparse files stay")
         if size > self._room[is_ignored]:
-            raise Stays(f"has {size:,} bytes, which bring all changes over the limit of {TOTAL_LIMIT:,}")
+            raise Stays(f"has {size:,} bytes, which bring all changes over what one look takes in")
         self._room[is_ignored] -= size
 
     def _read(self, descriptor: int, facts: os.stat_result) -> File:

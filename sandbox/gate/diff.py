@@ -20,6 +20,7 @@ Line = tuple[Tag, bytes]
 
 CONTEXT = 3
 _PREVIEW = 48  # bytes shown of a binary file
+_SHOWN = 64 * 1024 * 1024  # bytes of a side; what is larger is not read into memory to be shown
 _BINARY_SHOWN = 64 * 1024  # bytes up to which a mostly readable file with NULs in it is shown line by line
 
 
@@ -57,6 +58,8 @@ class FileDiff:
 
 def file_diff(change: Change, blobs: Blobs) -> FileDiff:
     """What a change did. Raises StateError if a content is missing or damaged."""
+    if _is_huge(change):
+        return FileDiff(change.path, (), 0, 0, True, (*_name_notes(change), *_node_notes(change), *_huge_notes(change)))
     old, new = _content(change.before, blobs), _content(change.after, blobs)
     binary = b"\0" in old or b"\0" in new
     notes = [*_name_notes(change), *_node_notes(change)]
@@ -73,12 +76,24 @@ def counts(change: Change, blobs: Blobs) -> tuple[int, int] | None:
     """How many lines a change adds and removes; None if a side is binary. Raises StateError like `file_diff`."""
     if isinstance(change.before, File) and isinstance(change.after, File) and change.kind == "mode":
         return 0, 0
+    if _is_huge(change):
+        return None
     old, new = _content(change.before, blobs), _content(change.after, blobs)
     if b"\0" in old or b"\0" in new:
         return None
     old_lines, new_lines = lines(old), lines(new)
     same = sum(length for _, _, length in matches(old_lines, new_lines)) if old_lines and new_lines else 0
     return len(new_lines) - same, len(old_lines) - same
+
+
+def _is_huge(change: Change) -> bool:
+    return any(isinstance(side, File) and side.size > _SHOWN for side in (change.before, change.after))
+
+
+def _huge_notes(change: Change) -> Iterator[str]:
+    for word, side in (("was", change.before), ("is", change.after)):
+        if isinstance(side, File):
+            yield f"{word} {side.size:,} bytes: too large to be shown line by line"
 
 
 def unified(changes: Iterable[Change], blobs: Blobs) -> bytes:

@@ -41,13 +41,18 @@ class Past:
 
 
 class Standings:
-    """The checkout's side of a comparison. Contents go into `blobs`, and what is learned into the manifest."""
+    """The checkout's side of a comparison. Contents go into `blobs`, and what is learned into the manifest.
 
-    def __init__(self, root: int, manifest: Manifest, blobs: Blobs, *, size_limit: int) -> None:
+    `room` is how many bytes the files may have that the sandbox replaced or deleted, all together: a copy of each is
+    kept, so that it can be shown and brought back. There is no limit for one of them: a deletion is not to be hidden.
+    """
+
+    def __init__(self, root: int, manifest: Manifest, blobs: Blobs, *, room: int) -> None:
         self.root = root
         self._manifest = manifest
         self._blobs = blobs
-        self._limit = size_limit
+        self._room = room
+        self._charged = b""
         self._learned: dict[bytes, Renewal] = {}
 
     def at(self, directory: int | None, path: bytes) -> Standing | None:
@@ -59,6 +64,8 @@ class Standings:
         facts = None if directory is None else lstat(directory, name)
         if directory is None or facts is None:
             return None
+        if stat.S_ISREG(facts.st_mode):
+            self._make_room(path, facts.st_size)
         known = self._manifest.base(path)
         if isinstance(known, File) and self._manifest.matches(path, facts) and self._blobs.holds(known):
             return Standing(known)
@@ -123,8 +130,16 @@ class Standings:
                     Change(path, standing.node, None, moved=moved, base=past.ancestor if moved else None)
                 )
 
+    def _make_room(self, path: bytes, size: int) -> None:
+        if path == self._charged:
+            return  # asked for twice in a row
+        if size > self._room:
+            raise Unusable(f"has {size:,} bytes, which bring all that is replaced or deleted over what can be kept")
+        self._room -= size
+        self._charged = path
+
     def _store(self, descriptor: int) -> File | None:
-        return self._blobs.put_fd(descriptor, self._limit)
+        return self._blobs.put_fd(descriptor, os.fstat(descriptor).st_size)
 
 
 class Removal:

@@ -226,14 +226,21 @@ def test_s12_only_the_exec_bit_of_a_mode_counts(gate, lay_out):
     assert gate.collect().changes == ()
 
 
-def test_files_over_the_limit_are_refused_whether_new_or_deleted(gate, lay_out):
-    lay_out({"big": "x" * 100})
+def test_s40_files_over_the_limit_are_refused_and_their_deletion_is_not(gate, lay_out):
+    lay_out({"big": "x" * 100, "edited": "x" * 100, "cut": "x" * 100})
     gate.whiteout("big")
     gate.put("new", "y" * 51)
+    gate.put("edited", "y" * 100)
+    gate.put("cut", "y" * 5)
     gate.put("fits", "z" * 50)
     found = gate.collect(size_limit=50)
-    assert kinds(found) == {b"fits": "added"}
-    assert set(reasons(found)) == {b"big", b"new"}
+    assert kinds(found) == {b"fits": "added", b"big": "deleted", b"cut": "modified"}
+    assert reasons(found) == {
+        b"new": "has 51 bytes, over the limit of 50",
+        b"edited": "has 100 bytes, over the limit of 50",
+    }
+    gate.apply(gate.approval(found), change_set=found)
+    assert sorted(os.listdir(gate.checkout)) == ["cut", "edited", "fits"]
 
 
 def test_a_sparse_file_of_terabytes_costs_nothing(gate, lay_out):
@@ -482,3 +489,53 @@ def test_s17_what_a_real_overlay_does_with_renames_and_modes(gate, lay_out, moun
         b"big2/two": "added",
     }
     assert gate.collect().refused == ()
+
+
+def test_s24_an_emptied_git_folder_is_refused_and_one_that_was_only_touched_is_none(gate, lay_out):
+    lay_out({".git/config": "[core]", "sub/.git/HEAD": "ref", "sub/x": "x", "same/.git/HEAD": "ref"})
+    gate.opaque(".git")
+    gate.opaque("sub")
+    (gate.upper / "sub" / ".git").mkdir()
+    gate.put("sub/x", "x")
+    (gate.upper / "same" / ".git").mkdir(parents=True)
+    found = gate.collect()
+    assert found.changes == ()
+    assert set(reasons(found)) == {b".git", b"sub/.git"}
+
+
+@pytest.mark.root
+def test_another_file_system_below_the_checkout_is_left_alone_and_said(gate, lay_out):
+    lay_out({"disk/": "", "gone/disk/": "", "gone/x": "x"})
+    for name in ("disk", "gone/disk"):
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", gate.checkout / name], check=True)
+    try:
+        (gate.checkout / "disk" / "theirs").write_text("t")
+        gate.put("disk/x", "x")
+        gate.whiteout("gone")
+        gate.put("fine", "f")
+        found = gate.collect()
+        assert kinds(found) == {b"gone/x": "deleted", b"fine": "added"}
+        assert reasons(found) == {
+            b"disk": "in the checkout, lies on another file system than the checkout: it stays as it is",
+            b"gone/disk": "in the checkout, lies on another file system than the checkout; it stays",
+        }
+        gate.apply(gate.approval(found))
+        assert os.listdir(gate.checkout / "disk") == ["theirs"]
+    finally:
+        for name in ("disk", "gone/disk"):
+            subprocess.run(["umount", gate.checkout / name], check=True)
+
+
+def test_a_tree_without_end_is_refused_where_it_gets_too_deep(gate, lay_out):
+    lay_out({})
+    folder = os.open(gate.upper, os.O_RDONLY)
+    for _ in range(400):
+        os.mkdir("n" * 200, dir_fd=folder)
+        below = os.open("n" * 200, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    found = gate.collect()
+    (refused,) = found.refused
+    assert refused.reason == "cannot be read: File name too long"
+    assert len(found.changes) == 1
