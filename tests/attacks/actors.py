@@ -5,6 +5,8 @@ import stat
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.gate.bases import Bases
+
 
 @dataclass
 class Actors:
@@ -48,6 +50,11 @@ class Actors:
         if os.path.lexists(upper):
             return upper.read_text() if stat.S_ISREG(upper.lstat().st_mode) else None
         return lower.read_text() if lower.exists() else None
+
+    def _agent_reads(self, path: str, _: int) -> None:
+        text = self._view(path)
+        if text is not None:
+            Bases(self.gate.session).agree(path.encode(), text.encode())
 
     def _agent_edits(self, path: str, number: int) -> None:
         text = self._with_word(self._view(path) or "", "agent", number)

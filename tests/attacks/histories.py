@@ -35,9 +35,9 @@ Step = tuple[str, str, int]
 
 KINDS = {
     "user edits": 6, "user deletes": 1, "user makes executable": 1, "user touches": 1,
-    "agent edits": 8, "agent deletes": 1, "agent makes executable": 1,
+    "agent reads": 3, "agent edits": 8, "agent deletes": 1, "agent makes executable": 1,
     "gate learns": 4, "gate looks": 2, "gate applies": 5, "gate is killed": 3,
-    "person decides": 3, "person takes hunks": 2, "person undoes": 1, "person discards": 1,
+    "person decides": 3, "person takes hunks": 4, "person undoes": 1, "person discards": 1,
 }  # fmt: skip
 
 
