@@ -8,7 +8,7 @@
     ├── StateError             a file of ours on the host is damaged, foreign or from another version
     │   └── SessionNotFound    no such session
     ├── SessionBusy            another process holds this session, or is applying to this checkout
-    ├── OutOfSpace             the host's disk is full; nothing was applied
+    ├── OutOfSpace             the host's disk is full; nothing was written
     ├── ApplyUnfinished        a committed apply could not be finished here; the next command goes on with it
     ├── CommitRefused          commits cannot leave the sandbox, or none can be made; the repository is as it was
     └── FileError              one file operation inside failed; `kind` says how, and the model is told

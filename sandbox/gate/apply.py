@@ -110,16 +110,16 @@ def apply(
         if not is_same(session.meta().folder, root):
             raise CheckoutRefused(
                 f"{checkout} is not the folder that this session began with, which was moved or replaced: nothing was "
-                "applied; put it back, or take the changes along with `paddock diff --patch`"
+                "written; put it back, or take the changes along with `paddock diff --patch`"
             )
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=root, effective_ids=True):
-            raise CheckoutRefused(f"{checkout} cannot be written by you: nothing was applied")
+            raise CheckoutRefused(f"{checkout} cannot be written by you: nothing was written")
         try:
             found = look(root, approval.changes)
             # What an undo brings back was the user's own: also a repository.
             conflicts = found.conflicts or (() if approval.undoes else assembled(root, approval.changes))
         except OSError as error:
-            raise CheckoutRefused(f"{checkout} cannot be read ({error.strerror}): nothing was applied") from error
+            raise CheckoutRefused(f"{checkout} cannot be read ({error.strerror}): nothing was written") from error
         if conflicts:
             return Conflicts(tuple(conflicts))
         approved = record_approval(session, approval, checkout, before=_before(approval, found, manifest))
@@ -236,8 +236,8 @@ class _Apply:
 
     def _explained(self, error: OSError) -> SandboxError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return OutOfSpace(f"no space left in {self.checkout}: nothing was applied; free some and try again")
-        return CheckoutRefused(f"{self.checkout} cannot be written ({error.strerror}): nothing was applied")
+            return OutOfSpace(f"no space left in {self.checkout}: nothing was written; free some and try again")
+        return CheckoutRefused(f"{self.checkout} cannot be written ({error.strerror}): nothing was written")
 
 
 def _notes(found: Found, paths: tuple[bytes, ...]) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def keep(root: int, changes: Sequence[Change], blobs: Blobs) -> None:
             with opened(root, folder) as directory:
                 node_at(directory, name, read=blobs.put_fd)
         except Unusable as problem:
-            raise StateError(f"{escape(files[digest].path)} {problem}: nothing was applied") from problem
+            raise StateError(f"{escape(files[digest].path)} {problem}: nothing was written") from problem
     blobs.flush()
 
 

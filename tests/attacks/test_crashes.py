@@ -55,7 +55,7 @@ async def test_a_checkout_replaced_during_a_run_gets_nothing_and_the_change_set_
     moved = scene.checkout.with_name("moved")
     scene.checkout.rename(moved)
     shutil.copytree(moved, scene.checkout)
-    with pytest.raises(CheckoutRefused, match="moved or replaced: nothing was applied"):
+    with pytest.raises(CheckoutRefused, match="moved or replaced: nothing was written"):
         await scene.apply_all(changes)
     assert not (scene.checkout / "new").exists()
     shutil.rmtree(scene.checkout)

@@ -19,6 +19,7 @@ from sandbox.gate.apply import Applied, Approval, Conflicts
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.syscalls import exchange
 from sandbox.gate.transaction import exchange_in_two
+from sandbox.gate.undo import last_apply, undo
 from sandbox.sessions import now
 
 
@@ -447,7 +448,7 @@ def test_a_full_disk_leaves_the_tree_as_it_was(gate, lay_out, tmp_path):
         gate.checkout = small
         lay_out({"a": "1"})
         gate.put("a", b"x" * 512 * 1024)
-        with pytest.raises(OutOfSpace, match="nothing was applied"):
+        with pytest.raises(OutOfSpace, match="nothing was written"):
             gate.apply_all()
         assert os.listdir(small) == ["a"]
         assert (small / "a").read_text() == "1"
@@ -463,7 +464,7 @@ def test_a_read_only_checkout_is_refused(gate, lay_out, tmp_path):
     if os.system(f"mount --bind {gate.checkout} {gate.checkout} && mount -o remount,ro,bind {gate.checkout}") != 0:
         pytest.fail("this test mounts the checkout read-only, which takes root")
     try:
-        with pytest.raises(CheckoutRefused, match="nothing was applied"):
+        with pytest.raises(CheckoutRefused, match="nothing was written"):
             gate.apply(gate.approval(changes))
     finally:
         os.system(f"umount {gate.checkout}")
@@ -499,7 +500,7 @@ def test_a_checkout_that_was_replaced_is_refused_and_the_old_one_is_taken_back(g
     (gate.checkout).rename(gate.checkout.with_name("moved"))
     subprocess.run(["cp", "-a", gate.checkout.with_name("moved"), gate.checkout], check=True)
     for _ in range(2):
-        with pytest.raises(CheckoutRefused, match="moved or replaced: nothing was applied"):
+        with pytest.raises(CheckoutRefused, match="moved or replaced: nothing was written"):
             gate.apply(gate.approval(changes))
     assert (gate.checkout / "a").read_text() == "1"
     shutil.rmtree(gate.checkout)
@@ -589,11 +590,12 @@ def perform(root, operation):
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(before=st.lists(OPERATIONS, max_size=8), inside=st.lists(OPERATIONS, min_size=1, max_size=8))
-def test_s41_approve_all_makes_the_checkout_equal_to_the_sandboxs_own_view(new_gate, tree, before, inside):
+def test_s41_c22_approve_all_makes_the_sandboxs_own_view_and_an_undo_what_was_there(new_gate, tree, before, inside):
     with new_gate() as (gate, mount):
         for operation in before:
             perform(gate.checkout, operation)
         gate.begin()
+        was = tree(gate.checkout)
         view = mount()
         for operation in inside:
             perform(view, operation)
@@ -604,4 +606,12 @@ def test_s41_approve_all_makes_the_checkout_equal_to_the_sandboxs_own_view(new_g
         assert isinstance(result, Applied)
         assert tree(gate.checkout) == wanted
         assert gate.collect().changes == ()
+        assert no_journal(gate)
+        plan = last_apply(gate.checkout, [gate.session])
+        assert (plan is None) == (not changes.changes)
+        if plan is not None:
+            assert isinstance(undo(plan, checkout=gate.checkout, by="tester"), Applied)
+            gate.manifest = Manifest.load(gate.session.manifest)
+        assert tree(gate.checkout) == was
+        assert gate.collect().changes == changes.changes
         assert no_journal(gate)

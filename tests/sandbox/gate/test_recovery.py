@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.changes import File, Link
-from sandbox.errors import ApplyUnfinished, StateError
+from sandbox.changes import Change, File, Link
+from sandbox.errors import ApplyUnfinished, CheckoutRefused, StateError
 from sandbox.gate.apply import Recovered
+from sandbox.gate.approval import Approval, Before, record_approval
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.journal import Journal
-from sandbox.gate.steps import Swap
+from sandbox.gate.steps import Swap, steps
 from sandbox.gate.syscalls import exchange
-from sandbox.gate.transaction import exchange_in_two, judge, settle
+from sandbox.gate.transaction import Transaction, exchange_in_two, judge, settle
+from sandbox.sessions import now
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,10 +39,6 @@ print(recover(Path(sys.argv[1]), sessions=Sessions(session.path.parent.parent)))
 
 def committed(gate, root, content="new", *, before="old"):
     """A journal as a crash right after COMMIT leaves it, for one edit of `a`."""
-    from sandbox.changes import Change
-    from sandbox.gate.approval import Approval, Before, record_approval
-    from sandbox.sessions import now
-
     change = Change(b"a", gate.blobs.put(before.encode()), gate.blobs.put(content.encode()))
     approval = Approval("any", (change,), "tester", now())
     approved = record_approval(gate.session, approval, gate.checkout, before=Before())
@@ -261,3 +259,40 @@ def test_blobs_are_not_needed_to_finish(gate, root):
     assert found is not None
     assert found.paths == (b"a",)
     assert Blobs(gate.session.blobs).holds(File("0" * 64, 0)) is False
+
+
+def test_c20_a_checkout_that_was_moved_after_the_commit_is_finished_where_it_is(gate, root):
+    _, journal = committed(gate, root)
+    journal.close()
+    moved = gate.checkout.with_name("moved")
+    gate.checkout.rename(moved)
+    with pytest.raises(CheckoutRefused, match="cannot be opened"):
+        gate.recover()
+    gate.checkout.mkdir()
+    assert gate.recover() is None
+    gate.checkout.rmdir()
+    moved.rename(gate.checkout)
+    found = gate.recover()
+    assert found is not None
+    assert found.paths == (b"a",)
+    assert (gate.checkout / "a").read_text() == "new"
+
+
+def test_a_removed_file_whose_folder_became_a_file_before_the_crash_was_not_kept(gate, lay_out, tree):
+    lay_out({"d/x": "x", "d/e/y": "y"})
+    gate.put("d", "a file now")
+    changes = gate.collect()
+    approval = gate.approval(changes)
+    descriptor = os.open(gate.checkout, os.O_RDONLY)
+    approved = record_approval(gate.session, approval, gate.checkout, before=Before())
+    journal = Journal.make(descriptor, os.fsencode(approved.journal))
+    for slot, change in approved.slots().items():
+        journal.stage(slot, change, gate.blobs, None)
+    journal.commit(approved.digest())
+    Transaction(descriptor, journal, exchange, again=False).run(steps(approved.slots()))  # and then the process died
+    journal.close()
+    os.close(descriptor)
+    found = gate.recover()
+    assert found is not None
+    assert found.kept == ()
+    assert tree(gate.checkout) == {b"d": ("file", b"a file now")}

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import stat
 from dataclasses import replace
 
 import pytest
 
 from sandbox.changes import File
-from sandbox.errors import StateError
+from sandbox.errors import OutOfSpace, StateError
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.syscalls import exchange
@@ -406,3 +407,38 @@ def another():
         return replace(gate, session=session, upper=session.upper, manifest=manifest, blobs=Blobs(session.blobs))
 
     return make
+
+
+@pytest.mark.root
+def test_a_full_disk_takes_back_nothing(gate, lay_out, tree, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.system(f"mount -t tmpfs -o size=1m none {small}") != 0:
+        pytest.fail("this test mounts a small tmpfs, which takes root")
+    try:
+        gate.checkout = small
+        lay_out({"a": "x" * 400_000})
+        gate.put("a", "small")
+        gate.apply_all()
+        (small / "mine").write_text("y" * 900_000)
+        before = tree(small)
+        with pytest.raises(OutOfSpace, match="nothing was written"):
+            take_back(gate)
+        assert tree(small) == before
+        (small / "mine").unlink()
+        assert isinstance(take_back(gate), Applied)
+        assert (small / "a").stat().st_size == 400_000
+    finally:
+        os.system(f"umount {small}")
+
+
+def test_a_full_disk_for_what_is_replaced_writes_nothing(gate, lay_out, tree, tmp_path):
+    """The session's own disk: without a copy to bring back, nothing is replaced."""
+    lay_out({"a": "1"})
+    gate.put("a", "2")
+    changes = gate.collect()
+    shutil.rmtree(gate.session.blobs)
+    with pytest.raises(StateError, match="cannot be read"):
+        gate.apply(gate.approval(changes))
+    assert tree(gate.checkout) == {b"a": ("file", b"1")}
+    assert no_journal(gate)
