@@ -56,12 +56,11 @@ class Pattern:
 
         `src/**` means the folder `src` too: it comes and goes with what is in it.
         """
+        if any(part not in names for part in self._plain):
+            return False
         body = self._body
         if body is None:
             return self._walk(names, is_folder=is_folder)
-        first = body[0]
-        if isinstance(first, str) and first not in names:
-            return False
         last = len(names) - len(body)
         for start in range(last + 1 if self._is_anywhere else min(1, last + 1)):
             if all(map(_means, body, names[start : start + len(body)])):
@@ -69,6 +68,11 @@ class Pattern:
                 if has_more or is_folder or not (self.is_folder or self.parts[-1] == ANY):
                     return True
         return False
+
+    @functools.cached_property
+    def _plain(self) -> Sequence[str]:
+        """The parts that have to be there as they are written: most paths have not even those."""
+        return [part for part in self.parts if part != ANY and not _SPECIAL.search(part)]
 
     @functools.cached_property
     def _is_anywhere(self) -> bool:

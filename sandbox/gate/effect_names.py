@@ -129,6 +129,10 @@ def _tables() -> _Tables:
 
 
 _TABLES: Final = _tables()
+TELLING: Final = frozenset(_TABLES.folders)
+"""The folders that `of_folder` knows."""
+PAIRED: Final = frozenset(_TABLES.pairs)
+"""The first names of what `of_pair` knows."""
 
 
 @functools.lru_cache(maxsize=65536)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from sandbox.changes import Change, Directory, File, Link
-from sandbox.gate.effect_names import of_folder, of_name, of_pair
+from sandbox.gate.effect_names import PAIRED, TELLING, of_folder, of_name, of_pair
 from sandbox.gate.folders import above
 from sandbox.gate.names import folded
 from sandbox.gate.secrets import secret_in
@@ -106,10 +106,12 @@ def of_path(path: bytes) -> tuple[tuple[str, str], ...]:
     """The effects that a path has by its names alone, as (name of the effect, reason)."""
     parts = [folded(part) for part in path.split(b"/")]
     found = list(of_name(parts[-1]))
-    for part in parts:
-        found += of_folder(part)
-    for place in range(1, len(parts)):
-        found += of_pair(parts[place - 1], parts[place], is_last=place == len(parts) - 1)
+    if not TELLING.isdisjoint(parts):
+        for part in parts:
+            found += of_folder(part)
+    if not PAIRED.isdisjoint(parts):
+        for place in range(1, len(parts)):
+            found += of_pair(parts[place - 1], parts[place], is_last=place == len(parts) - 1)
     return tuple(found)
 
 

@@ -44,6 +44,7 @@ def _is_plain_git(part: str) -> bool:
     return part == ".git" or _SHORT_GIT.fullmatch(part) is not None
 
 
+@functools.lru_cache(maxsize=65536)
 def folded(name: bytes) -> str:
     """A name as the most forgiving file system compares it: case, compatibility forms, and what nobody sees, left out.
 
