@@ -50,9 +50,11 @@ def identity(folder: Path | int) -> str:
 
 def is_same(noted: str, folder: Path | int) -> bool:
     """Whether a folder is the one that was noted; one that was not noted could be any."""
+    if not noted:
+        return True
     before, now = noted.split(":"), identity(folder).split(":")
     if before[0] != now[0]:
-        return not noted or before[-1] == now[-1]  # devices are numbered anew at every boot, inodes are not
+        return before[-1] == now[-1]  # devices are numbered anew at every boot, inodes are not
     return before == now
 
 

@@ -4,7 +4,10 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from sandbox.gate.apply import Applied, Conflicts
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.syscalls import exchange
 from sandbox.gate.undo import last_apply, undo
+from tests.sandbox.conftest import make_gate
 
 
 def take_back(gate):
@@ -442,3 +446,48 @@ def test_a_full_disk_for_what_is_replaced_writes_nothing(gate, lay_out, tree, tm
         gate.apply(gate.approval(changes))
     assert tree(gate.checkout) == {b"a": ("file", b"1")}
     assert no_journal(gate)
+
+
+@pytest.fixture
+def as_user(tmp_path):
+    """A gate of a user who is not root, on a checkout of theirs; as root, that user is played."""
+    if os.geteuid():
+        yield make_gate(tmp_path)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="paddock-test-"))  # where another user can get at it
+    os.chown(folder, 12345, 12345)
+    os.setegid(12345)
+    os.seteuid(12345)
+    try:
+        yield make_gate(folder)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        subprocess.run(["rm", "-rf", "--", folder], check=True)
+
+
+def test_a_read_only_folder_is_a_conflict_for_an_apply_and_for_an_undo(as_user, tree):
+    gate = as_user
+    (gate.checkout / "d").mkdir()
+    (gate.checkout / "d" / "a").write_text("old")
+    (gate.checkout / "b").write_text("old")
+    gate.begin()
+    gate.put("d/a", "new")
+    gate.put("b", "new")
+    changes = gate.collect()
+    wanted = [(b"d/a", "lies in a folder that you may not write to")]
+    (gate.checkout / "d").chmod(0o555)
+    result = gate.apply(gate.approval(changes))
+    assert isinstance(result, Conflicts)
+    assert [(one.path, one.reason) for one in result.conflicts] == wanted
+    (gate.checkout / "d").chmod(0o755)
+    assert isinstance(gate.apply(gate.approval(changes)), Applied)
+    (gate.checkout / "d").chmod(0o555)
+    before = tree(gate.checkout)
+    result = take_back(gate)
+    assert isinstance(result, Conflicts)
+    assert [(one.path, one.reason) for one in result.conflicts] == wanted
+    assert tree(gate.checkout) == before
+    (gate.checkout / "d").chmod(0o755)
+    assert isinstance(take_back(gate), Applied)
+    assert (gate.checkout / "d" / "a").read_text() == "old"
