@@ -59,6 +59,10 @@ def sync(case: Case, *, is_blanket: bool, running: int = 0) -> Synced:
     """
     from sandbox.gate.apply import Conflicts
 
+    # The sandbox goes on over a checkout that is written to below its mount. For every path concerned that is safe:
+    # what the sandbox changed lies in the upper layer, and so do the whiteout or the opaque folder that hide what it
+    # deleted; it never sees the checkout's own side of these. Only a deletion in a folder that an apply has brought
+    # leaves no such mark: `sandbox.gate.vanished` finds it by the notes.
     reasons = _held(case, is_blanket)
     ready = _free(case, reasons)
     result = apply(case, ready, BY) if ready else None

@@ -69,7 +69,6 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
                 tasks.start_soon(_note, sandbox, session, mark_beginning(session))
             else:
                 sandbox.noted.set()
-                await sandbox.catch_up()
             tasks.start_soon(_start, sandbox, session, engine, tasks)
             try:
                 yield sandbox
@@ -105,6 +104,8 @@ async def _note(sandbox: DockerSandbox, session: Session, before: int) -> None:
 async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup) -> None:
     container: Container | None = None
     try:
+        if sandbox.noted.is_set():  # there was a sandbox before
+            await sandbox.catch_up()
         container = await create(session, engine)
         tasks.start_soon(container.channel.serve)
         await sandbox.begin(container)

@@ -66,19 +66,27 @@ async def _watch(session: Session, ready: Callable[[], Awaitable[object]], liste
 
 
 async def _follow(checkout: str, edits: Edits, listener: Listener) -> None:
-    """Run the program and judge what it says, until it ends."""
-    argv = [sys.executable, "-I", str(PROGRAM), checkout]
-    async with await anyio.open_process(argv, stderr=subprocess.DEVNULL, cwd="/", start_new_session=True) as process:
-        try:
-            async for line in _lines(process.stdout):
-                said = json.loads(line)
-                if problem := said.get("problem"):
-                    listener.on_blind(str(problem))
+    """Run the program and judge what it says, until it ends; anew when there are other folders to watch."""
+    while True:
+        folders = await anyio.to_thread.run_sync(edits.folders)
+        argv = [sys.executable, "-I", str(PROGRAM), checkout, *(os.path.join(checkout, name) for name in folders)]
+        async with await anyio.open_process(
+            argv, stderr=subprocess.DEVNULL, cwd="/", start_new_session=True
+        ) as process:
+            try:
+                async for line in _lines(process.stdout):
+                    said = json.loads(line)
+                    if problem := said.get("problem"):
+                        listener.on_blind(str(problem))
+                        return
+                    await _tell([os.fsencode(path) for path in said["paths"]], edits, listener)
+                    if await anyio.to_thread.run_sync(edits.folders) != folders:
+                        break
+                else:
                     return
-                await _tell([os.fsencode(path) for path in said["paths"]], edits, listener)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
 
 
 async def _tell(paths: Sequence[bytes], edits: Edits, listener: Listener) -> None:

@@ -24,6 +24,9 @@ from sandbox.sessions import Session
 Kind = Literal["added", "modified", "deleted"]
 Shows = Literal["now", "later", "merged"]
 
+MOST_FOLDERS = 2_000
+"""Folders at the top that are watched: all of them are arguments of a program."""
+
 _LARGEST = 4 * 1024 * 1024  # bytes of a file that is read to see whether it was only touched
 _EDITORS_OWN = re.compile(rb"(?:~|\.sw[a-p]|^4913|^\.#.*|\.tmp)$")
 
@@ -51,6 +54,21 @@ class Edits:
         self._ignored = Ignored(self._checkout, user_excludes(Path.home()))
         self._manifest: Manifest | None = None
         self._told: dict[bytes, tuple[int, ...] | None] = {}
+
+    def folders(self) -> tuple[str, ...]:
+        """The names of the checkout's own folders in which edits matter: not git's, nor what is ignored as a whole."""
+        try:
+            with os.scandir(self._checkout) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            return ()
+        return tuple(sorted(name for name in names if self._is_watched(name))[:MOST_FOLDERS])
+
+    def _is_watched(self, text: str) -> bool:
+        name = os.fsencode(text)
+        is_ours = is_git(name) or is_reserved(name)
+        is_text = text.isprintable()  # the library takes no other name
+        return is_text and not is_ours and not self._ignored.matches(name, True)
 
     def is_applying(self) -> bool:
         """Whether an apply to the checkout is under way: what it writes is known to the manifest when it is over."""

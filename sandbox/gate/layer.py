@@ -26,6 +26,8 @@ Kind = Literal["file", "directory", "opaque", "link", "whiteout", "special", "go
 
 MOST_ENTRIES = 100_000
 MOST_NAMES = 32 * 1024 * 1024  # bytes of paths in one look: in a deep tree every path is long
+LONGEST_PATH = 1_000
+"""Bytes of a folder's path from which on it is not entered: the cost would grow with the square of the depth."""
 LARGEST = 512 * 1024  # bytes of a file that is read to tell what changed in it
 MOST_READ = 64 * 1024 * 1024  # bytes that one look reads, all files together
 _FACTS = struct.Struct("<IQqq")  # mode, inode, size, ctime_ns
@@ -124,7 +126,9 @@ class _Looking:
             return
         match entry.kind:
             case "directory":
-                if not self._layer.ignored.matches(path, True):
+                if len(path) > LONGEST_PATH:
+                    self._closed.add(path)
+                elif not self._layer.ignored.matches(path, True):
                     level.descend.append(entry.name)
             case "file":
                 self._file(level, entry, path)

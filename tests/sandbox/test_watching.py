@@ -66,6 +66,20 @@ async def test_an_edit_is_told_and_what_is_ignored_gits_or_ours_is_not(gate, lay
     assert heard.blind == []
 
 
+async def test_edits_deep_below_and_in_a_folder_that_is_new_are_told_too(gate, lay_out) -> None:
+    lay_out({"src/deep/a.txt": "a\n"})
+    async with listening(gate) as heard:
+        await heard.until(b"src/deep/a.txt", lambda: more(gate.checkout / "src/deep/a.txt"))
+        (gate.checkout / "new" / "deep").mkdir(parents=True)
+        found = await heard.until(b"new/deep/b.txt", lambda: more(gate.checkout / "new/deep/b.txt"))
+        assert (found.kind, found.shows) == ("added", "now")
+
+
+def test_no_watch_is_spent_on_gits_own_and_on_what_is_ignored(gate, lay_out) -> None:
+    lay_out({".gitignore": "node_modules/\n/out\n", ".git/HEAD": "x", "node_modules/x/y": "", "out/z": "", "src/a": ""})
+    assert Edits(gate.session).folders() == ("src",)
+
+
 async def test_our_own_apply_is_not_told_as_an_edit(gate, lay_out) -> None:
     lay_out({"a.txt": "a\n", "b.txt": "b\n"})
     async with listening(gate) as heard:

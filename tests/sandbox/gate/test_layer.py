@@ -1,6 +1,10 @@
 """What a look at the upper layer finds, and what it must not fall for."""
 
 import os
+import random
+import shutil
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +125,7 @@ def test_a_look_ends_at_its_limit_and_takes_nothing_for_gone_then(gate, layer: L
     assert "gone" not in {trace.kind for trace in look.changed}
 
 
-def test_a_tree_3000_levels_deep_is_looked_at(gate, layer: Layer) -> None:
+def test_a_tree_3000_levels_deep_is_looked_at_as_far_as_paths_are_any_people_use(gate, layer: Layer) -> None:
     folder = os.open(gate.upper, os.O_RDONLY)
     for _ in range(3000):
         os.mkdir("d", dir_fd=folder)
@@ -129,7 +133,10 @@ def test_a_tree_3000_levels_deep_is_looked_at(gate, layer: Layer) -> None:
         os.close(folder)
         folder = below
     os.close(folder)
-    assert len(layer.look().changed) == 3000
+    look = layer.look()
+    assert look.is_whole
+    assert len(look.changed) == 500
+    assert layer.look().changed == ()
 
 
 def test_another_process_goes_on_where_the_last_one_stopped(gate, layer: Layer) -> None:
@@ -140,3 +147,50 @@ def test_another_process_goes_on_where_the_last_one_stopped(gate, layer: Layer) 
     again = Layer(gate.upper, gate.checkout, gate.blobs, Ignored(gate.checkout))
     again.recall({**traces, b"c": Trace(b"c", "gone")})
     assert found(again.look()) == {(b"b", "file")}
+
+
+def test_whatever_is_done_to_the_layer_during_a_look_it_ends_and_takes_in_nothing_of_the_host(
+    gate, layer: Layer, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "inner").write_text("SECRET")
+    ended = threading.Event()
+
+    def churn() -> None:
+        chance = random.Random(7)
+        while not ended.is_set():
+            path = gate.upper / f"n{chance.randrange(6)}"
+            remove(path)
+            match chance.randrange(5):
+                case 0:
+                    path.symlink_to(secret)
+                case 1:
+                    path.mkdir()
+                    (path / "inner").write_text("x" * chance.randrange(9))
+                case 2:
+                    path.write_bytes(b"y" * chance.randrange(9))
+                case 3:
+                    os.mkfifo(path)
+                case _:
+                    path.symlink_to(secret / "inner")
+
+    hostile = threading.Thread(target=churn)
+    hostile.start()
+    try:
+        for _ in range(50):
+            layer.look()
+    finally:
+        ended.set()
+        hostile.join()
+    assert not [blob for blob in gate.blobs.folder.iterdir() if b"SECRET" in blob.read_bytes()]
+    layer.look()
+    assert layer.look().changed == ()
+
+
+def remove(path: Path) -> None:
+    """Take away whatever is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
