@@ -17,7 +17,7 @@ from sandbox.gate.folders import above, empty_folders
 from sandbox.gate.host import Unusable, lstat, opened, opened_checkout
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.manifest import Manifest
-from sandbox.gate.merge import merged
+from sandbox.gate.merge import Patience, merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
@@ -70,6 +70,7 @@ class _Collector:
 
     def __init__(self, upper: int, standings: Standings, contents: Contents, blobs: Blobs) -> None:
         self._blobs = blobs
+        self._patience = Patience()
         self._upper = upper
         self._standings = standings
         self._contents = contents
@@ -117,15 +118,18 @@ class _Collector:
 
     def result(self, ignored: Ignored) -> ChangeSet:
         marked = [
-            replace(
-                change, ignored=ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory))
-            )
+            replace(change, ignored=True) if self._is_ignored(change, ignored) else change
             for change in [*self._changes, *self._empty_folders()]
         ]
         return ChangeSet(
             tuple(sorted(marked, key=lambda change: change.path)),
             tuple(sorted(self._refused, key=lambda refused: refused.path)),
         )
+
+    def _is_ignored(self, change: Change, ignored: Ignored) -> bool:
+        if isinstance(change.after, File) and change.settles is None:
+            return change.path in self._contents.ignored  # asked for when it was taken
+        return ignored.leaves_out(change.path, isinstance(change.after or change.before, Directory))
 
     def _empty_folders(self) -> list[Change]:
         """New folders that no listed change brings along; folders in which everything was refused are such too."""
@@ -280,7 +284,7 @@ class _Collector:
         moved = self._standings.was_there(path) if standing is None else standing.moved
         change = Change(path, before, after, moved=moved)
         if moved or past.settled is not None:
-            change = merged(replace(change, moved=True, base=past.ancestor), self._blobs)
+            change = merged(replace(change, moved=True, base=past.ancestor), self._blobs, self._patience)
         if change.after != change.before:
             self._changes.append(change)
 

@@ -13,7 +13,7 @@ from sandbox.escape import escape
 from sandbox.gate.approval import Approval
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.manifest import Manifest, Renewal
-from sandbox.gate.merge import Merge, three_way, two_way
+from sandbox.gate.merge import LARGEST, Merge, three_way, two_way
 from sandbox.sessions import now
 
 SIDE = b".paddock-merge"
@@ -79,6 +79,8 @@ def both(change: Change, blobs: Blobs) -> Merge:
         found = three_way(change.base, ours, its, blobs)
         if found is not None:
             return found
+    if any(side is not None and side.size > LARGEST for side in (ours, its)):
+        raise StateError(f"{escape(change.path)} is too large to be merged by hand: take mine or theirs")
     texts = [b"" if side is None else blobs.read(side.digest) for side in (ours, its)]
     if any(b"\0" in text for text in texts):
         raise StateError(f"{escape(change.path)} is binary and has no lines to merge: take mine or theirs")

@@ -6,6 +6,7 @@ The merge is `git merge-file`, on blobs, away from every repository: no tree, no
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ LARGEST = 4 * 1024 * 1024
 """Bytes of one side; beyond that, and for binary files, both edits are a conflict."""
 
 _FAILED = 128  # and above: git's word for an error; below, the number of conflicts
-_SECONDS = 10.0
+_SECONDS = 5.0  # for one file; an honest one takes milliseconds
 _YOURS, _BASE, _SANDBOX = "yours", "base", "sandbox"
 
 
@@ -30,7 +31,14 @@ class Merge:
     conflicts: int
 
 
-def merged(change: Change, blobs: Blobs) -> Change:
+@dataclass
+class Patience:
+    """How many seconds are left for all merges of one look together: a text can be made to take for ever."""
+
+    seconds: float = 20.0
+
+
+def merged(change: Change, blobs: Blobs, patience: Patience | None = None) -> Change:
     """A change of what both sides edited, with both edits in it; the change as it is where that cannot be.
 
     `change` leads from the user's side to the sandbox's, and is `moved`. What comes back asks for nothing (its sides
@@ -44,21 +52,21 @@ def merged(change: Change, blobs: Blobs) -> Change:
         case base, before, after if after == base:
             return replace(change, after=before, moved=False)
         case File() as base, File() as ours, File() as theirs:
-            return _merged_file(change, base, ours, theirs, blobs)
+            content = _merged_content(base, ours, theirs, blobs, patience=patience)
+            return change if content is None else _merged_file(change, base, ours, content)
         case _:
             return change
 
 
-def _merged_file(change: Change, base: File, ours: File, theirs: File, blobs: Blobs) -> Change:
-    found = _merged_content(base, ours, theirs, blobs)
-    if found is None:
-        return change
+def _merged_file(change: Change, base: File, ours: File, content: File) -> Change:
+    theirs = change.after
+    assert isinstance(theirs, File)
     executable = theirs.executable if theirs.executable != base.executable else ours.executable
-    after = replace(found, executable=executable)
+    after = replace(content, executable=executable)
     return replace(change, after=after, moved=False, settles=None if after == theirs else theirs)
 
 
-def _merged_content(base: File, ours: File, theirs: File, blobs: Blobs) -> File | None:
+def _merged_content(base: File, ours: File, theirs: File, blobs: Blobs, *, patience: Patience | None) -> File | None:
     """Whose content it is where only one side has another one; that takes no git, and serves binary files too."""
     match base.digest, ours.digest, theirs.digest:
         case was, mine, its if was == mine or mine == its:
@@ -66,16 +74,21 @@ def _merged_content(base: File, ours: File, theirs: File, blobs: Blobs) -> File 
         case was, _, its if was == its:
             return ours
         case _:
-            found = three_way(base, ours, theirs, blobs)
+            found = three_way(base, ours, theirs, blobs, patience=patience)
             return None if found is None or found.conflicts else blobs.put(found.text)
 
 
-def three_way(base: File, ours: File, theirs: File, blobs: Blobs) -> Merge | None:
-    """Merge two edits; None where that is not possible: a side is binary, huge or damaged, or git is not there."""
+def three_way(base: File, ours: File, theirs: File, blobs: Blobs, *, patience: Patience | None = None) -> Merge | None:
+    """Merge two edits; None where that is not possible.
+
+    That is where a side is binary, huge or damaged, where it takes too long, and where git is not there.
+    """
     git = shutil.which("git")
     sides = (ours, base, theirs)
-    if git is None or not os.path.isabs(git) or any(side.size > LARGEST for side in sides):
+    patience = patience or Patience(_SECONDS)
+    if git is None or not os.path.isabs(git) or any(side.size > LARGEST for side in sides) or patience.seconds <= 0:
         return None
+    began = time.monotonic()
     labels = [word for label in (_YOURS, _BASE, _SANDBOX) for word in ("-L", label)]
     try:
         for side in sides:
@@ -86,11 +99,13 @@ def three_way(base: File, ours: File, theirs: File, blobs: Blobs) -> Merge | Non
             env=_neutral(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_SECONDS,
+            timeout=min(_SECONDS, patience.seconds),
             check=False,
         )
     except (OSError, StateError, subprocess.TimeoutExpired):
         return None
+    finally:
+        patience.seconds -= time.monotonic() - began
     return Merge(done.stdout, done.returncode) if 0 <= done.returncode < _FAILED else None
 
 

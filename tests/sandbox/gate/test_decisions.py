@@ -1,40 +1,17 @@
 """What a person made of a change: written as decided, remembered, and never an excuse for anything else."""
 
-from dataclasses import replace
-
 import pytest
 
 from sandbox.changes import Change, Directory, Gone, Link
 from sandbox.errors import StateError
 from sandbox.gate.apply import Applied, Conflicts
-from sandbox.gate.approval import Approved, records
-from sandbox.gate.decisions import SIDE, approval, both, edited, markers, mine, theirs
+from sandbox.gate.decisions import SIDE, both, edited, markers, mine, theirs
 from sandbox.gate.discard import discard_all, discard_paths
-from sandbox.gate.hunks import with_hunks
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.merge import LARGEST
 
 TEXT = "".join(f"{number}\n" for number in range(1, 31))
 USERS, AGENTS = TEXT.replace("2\n", "two\n", 1), TEXT.replace("15\n", "fifteen\n")
-
-
-@pytest.fixture
-def conflict(gate, lay_out, change_at):
-    """A file that both sides made something else of, of which no base is known."""
-
-    def make(users="user\n", agents="agent\n"):
-        lay_out({"a": "base\n"})
-        (gate.checkout / "a").write_text(users)
-        gate.put("a", agents)
-        changes = gate.collect()
-        return changes, change_at(changes, b"a")
-
-    return make
-
-
-@pytest.fixture
-def decide(gate):
-    """Approves and applies decided changes of a change set."""
-    return lambda changes, *decided: gate.apply(approval(changes, decided, "tester"), change_set=changes)
 
 
 def text_of(gate, name="a"):
@@ -240,6 +217,12 @@ def test_what_has_no_lines_has_no_side_file(gate, before, after, reason):
         markers(Change(b"x", *nodes, moved=True), gate.blobs)
 
 
+def test_what_is_too_large_to_compare_has_no_side_file(gate):
+    large = gate.blobs.put(b"x\n" * (LARGEST // 2 + 1))
+    with pytest.raises(StateError, match="too large"):
+        markers(Change(b"x", gate.blobs.put(b"a\n"), large, moved=True), gate.blobs)
+
+
 def test_a_deletion_against_an_edit_can_be_seen_in_a_side_file(gate):
     change = Change(b"x", None, gate.blobs.put(b"agent\n"), moved=True)
     assert both(change, gate.blobs).text == b"<<<<<<< yours\n=======\nagent\n>>>>>>> sandbox\n"
@@ -249,93 +232,6 @@ def test_a_name_too_long_for_a_side_file_is_refused(gate):
     change = Change(b"x" * 250, gate.blobs.put(b"a"), gate.blobs.put(b"b"), moved=True)
     with pytest.raises(StateError, match="too long"):
         markers(change, gate.blobs)
-
-
-def test_the_record_says_what_was_amended(gate, conflict, decide):
-    changes, change = conflict()
-    decide(changes, theirs(change))
-    (approved,) = [record for record in records(gate.session) if isinstance(record, Approved)]
-    assert (approved.amended, [one.settles for one in approved.restored()]) == ((0,), [change.after])
-
-
-def forge(change, origin, blobs):
-    """Amendments that nobody could have made of the original."""
-    other = replace(blobs.put(b"forged\n"), executable=True)
-    return [
-        replace(change, after=other, settles=blobs.put(b"another")),
-        replace(change, after=other, settles=None),
-        replace(change, before=other),
-        replace(change, after=Link(b"x")),
-        replace(change, after=None),
-        replace(change, path=b"elsewhere"),
-        replace(change, path=b"elsewhere" + SIDE, before=None),
-        replace(change, path=origin.path + SIDE, before=None, settles=None),
-        Change(origin.path + SIDE, None, other),
-    ]
-
-
-@pytest.mark.parametrize("number", range(9))
-def test_v22_an_amendment_is_of_something_that_was_proposed_or_it_is_refused(gate, conflict, tree, number):
-    changes, change = conflict()
-    before = tree(gate.checkout)
-    forged = forge(theirs(change), change, gate.blobs)[number]
-    with pytest.raises(StateError, match="nothing was written"):
-        gate.apply(approval(changes, [forged], "tester"), change_set=changes)
-    assert tree(gate.checkout) == before
-    assert isinstance(gate.apply(approval(changes, [theirs(change)], "tester"), change_set=changes), Applied)
-
-
-def test_v22_a_path_is_amended_only_if_it_is_approved(gate, conflict):
-    changes, change = conflict()
-    forged = replace(approval(changes, [theirs(change)], "tester"), amended=frozenset({b"a", b"b"}))
-    with pytest.raises(StateError, match="nothing was written"):
-        gate.apply(forged, change_set=changes)
-
-
-def test_some_hunks_now_and_the_rest_later(gate, lay_out, decide, change_at):
-    lay_out({"a": TEXT})
-    gate.put("a", AGENTS.replace("29\n", "29!\n"), 0o755)
-    changes = gate.collect()
-    decide(changes, with_hunks(change_at(changes, b"a"), [2], gate.blobs))
-    assert text_of(gate) == TEXT.replace("29\n", "29!\n")
-    rest = change_at(gate.collect(), b"a")
-    assert (rest.kind, rest.moved, rest.before.executable) == ("modified", False, True)
-    assert gate.apply_all() == Applied((b"a",))
-    assert text_of(gate) == AGENTS.replace("29\n", "29!\n")
-    assert gate.collect().changes == ()
-
-
-def test_some_hunks_of_a_merge_do_not_take_the_users_edits_back_later(gate, lay_out, decide, change_at):
-    lay_out({"a": TEXT})
-    gate.put("a", AGENTS.replace("29\n", "29!\n"))
-    gate.collect()
-    (gate.checkout / "a").write_text(USERS)
-    changes = gate.collect()
-    change = change_at(changes, b"a")
-    assert change.settles is not None
-    decide(changes, with_hunks(change, [1], gate.blobs))
-    assert text_of(gate) == USERS.replace("15\n", "fifteen\n")
-    assert gate.apply_all() == Applied((b"a",))
-    assert text_of(gate) == USERS.replace("15\n", "fifteen\n").replace("29\n", "29!\n")
-    assert gate.collect().changes == ()
-
-
-def test_a_decision_of_one_look_is_void_after_another_change(gate, conflict, decide):
-    changes, change = conflict()
-    gate.put("b", "new\n")
-    with pytest.raises(StateError, match="the sandbox has changed since"):
-        gate.apply(approval(changes, [theirs(change)], "tester"), change_set=gate.collect())
-
-
-def test_a_file_that_both_made_is_a_conflict_until_somebody_decides(gate, lay_out, change_at, decide):
-    lay_out({})
-    gate.put("n", "agent\n")
-    (gate.checkout / "n").write_text("user\n")
-    changes = gate.collect()
-    assert change_at(changes, b"n").moved
-    assert isinstance(gate.apply_all(), Conflicts)
-    decide(changes, theirs(change_at(changes, b"n")))
-    assert text_of(gate, "n") == "agent\n"
 
 
 def test_what_was_discarded_and_is_written_again_is_a_new_change(gate, conflict, change_at):

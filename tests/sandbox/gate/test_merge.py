@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sandbox.changes import Change, Directory, Link
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.matching import lines
-from sandbox.gate.merge import LARGEST, merged, three_way, two_way
+from sandbox.gate.merge import LARGEST, Patience, merged, three_way, two_way
 
 BASE = b"one\ntwo\nthree\nfour\nfive\n"
 
@@ -161,6 +161,18 @@ def test_a_missing_or_damaged_content_is_a_conflict_and_no_crash(blobs, lost):
     assert merged(change, blobs) == change
     (blobs.folder / sides[lost].digest).unlink()
     assert merged(change, blobs) == change
+
+
+def test_texts_that_are_made_to_take_for_ever_are_conflicts_and_do_not_add_up(blobs):
+    patience = Patience(0.2)
+    sides = [b"".join(b"%d\n" % (number * step % 7919 % 3) for number in range(200_000)) for step in (1, 31, 57)]
+    base, ours, theirs = (blobs.put(text) for text in sides)
+    hard = Change(b"f", ours, theirs, moved=True, base=base)
+    assert merged(hard, blobs, patience) == hard
+    assert patience.seconds <= 0
+    easy = Change(b"f", blobs.put(b"0\n" + BASE), blobs.put(BASE + b"6\n"), moved=True, base=blobs.put(BASE))
+    assert merged(easy, blobs, patience) == easy
+    assert not merged(easy, blobs).moved
 
 
 def merge_in_its_own_process(folder: Path, **environment: str) -> str:
