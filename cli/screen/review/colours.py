@@ -1,17 +1,18 @@
 """Syntax colours for what is on the screen: asked of a process that may be killed, kept, and missing until then."""
 
-import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import anyio
-import anyio.abc
+import anyio.to_thread
 from rich.style import Style
 
 from cli.screen import safe
@@ -22,6 +23,7 @@ from cli.screen.review.paint import Span, shown
 BLOCK: Final = 100  # rows that are coloured together
 LEAD: Final = 60  # rows before them that are read along, so that a comment that began above is one
 LONGEST: Final = 400  # characters of a line that are looked at
+START: Final = 20.0  # seconds until it says that it is there
 PATIENCE: Final = 2.0  # seconds for an answer; whoever needs longer is killed, and the file stays plain
 MOST: Final = 400  # blocks that are kept
 MOST_DEATHS: Final = 10  # of the process, after which nothing more is coloured
@@ -73,26 +75,24 @@ class Colours:
         """Answer what is asked, the newest question first, until cancelled or out of luck."""
         for _ in range(MOST_DEATHS):
             await self._asked.wait()
-            async with await anyio.open_process(self._argv, cwd="/", stderr=subprocess.DEVNULL) as process:
+            with _started(self._argv) as process:
                 try:
                     await self._talk(process)
                 finally:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
+                    process.kill()
 
-    async def _talk(self, process: anyio.abc.Process) -> None:
+    async def _talk(self, process: "subprocess.Popen[bytes]") -> None:
         """Until it does not answer in time, or dies."""
+        if await anyio.to_thread.run_sync(_answer, process, b"", START, abandon_on_cancel=True) is None:
+            return
         while True:
             await self._asked.wait()
             while self._wanted:
                 block, document = self._wanted.popitem()
-                found: dict[int, Sides] = {}
-                for rows, is_new, text in _texts(document, block):
-                    answer = await _ask(process, block.path, text)
-                    if answer is None:
-                        self._plain.add(block.path)
-                        return
-                    _take(found, rows, answer, is_new=is_new)
+                found = await anyio.to_thread.run_sync(_coloured, process, document, block, abandon_on_cancel=True)
+                if found is None:
+                    self._plain.add(block.path)
+                    return
                 if len(self._known) >= MOST:
                     self._known.clear()
                 self._known[block] = found
@@ -100,23 +100,55 @@ class Colours:
             self._asked = anyio.Event()
 
 
-async def _ask(process: anyio.abc.Process, path: bytes, text: str) -> list[list[Span]] | None:
+def _started(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Not asyncio's own: its watcher and ours would both wait for the end of what we kill, and one complains."""
+    return subprocess.Popen(
+        argv, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+    )
+
+
+def _coloured(process: "subprocess.Popen[bytes]", document: Document, block: Block) -> dict[int, Sides] | None:
+    """The colours of a block; None if there is no answer in time."""
+    found: dict[int, Sides] = {}
+    for rows, is_new, text in _texts(document, block):
+        reply = _answer(process, json.dumps([safe.path(block.path), text]).encode() + b"\n")
+        if reply is None:
+            return None
+        for row, spans in zip(rows, map(_spans, json.loads(reply)), strict=True):
+            left, right = found.get(row, NONE)
+            found[row] = (left, spans) if is_new else (spans, right)
+    return found
+
+
+def _answer(process: "subprocess.Popen[bytes]", request: bytes, patience: float = PATIENCE) -> bytes | None:
+    """One line for one line, within our patience."""
     assert process.stdin is not None
     assert process.stdout is not None
-    request = json.dumps([safe.path(path), text]).encode() + b"\n"
+    end = time.monotonic() + patience
     reply = b""
-    with anyio.move_on_after(PATIENCE):
-        try:
-            await process.stdin.send(request)
-            while not reply.endswith(b"\n"):
-                reply += await process.stdout.receive()
-        except (anyio.EndOfStream, anyio.BrokenResourceError, OSError):
-            return None
-        return [
-            [(first, last, Style(color=colour, italic=slanted or None)) for first, last, colour, slanted in line]
-            for line in json.loads(reply)
-        ]
-    return None
+    try:
+        into, out = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(into, False)
+        while not reply.endswith(b"\n"):
+            readable, writable, _ = select.select(
+                [out], [into] if request else [], [], max(0.0, end - time.monotonic())
+            )
+            if writable:
+                request = request[os.write(into, request) :]
+            elif readable:
+                piece = os.read(out, 65536)
+                reply += piece
+                if not piece:
+                    return None
+            else:
+                return None
+    except (OSError, ValueError):  # it is gone, or was just ended
+        return None
+    return reply
+
+
+def _spans(line: Sequence[tuple[int, int, str, bool]]) -> list[Span]:
+    return [(first, last, Style(color=colour, italic=slanted or None)) for first, last, colour, slanted in line]
 
 
 def _texts(document: Document, block: Block) -> Iterator[tuple[list[int], bool, str]]:
@@ -146,9 +178,3 @@ def _is_on(kind: Kind, *, is_new: bool) -> bool:
 def _line(document: Document, row: int, *, is_new: bool, is_split: bool) -> str:
     found = document.rows[row]
     return shown(found.right if is_new and is_split else found.left)[:LONGEST]
-
-
-def _take(found: dict[int, Sides], rows: Sequence[int], answer: Sequence[Sequence[Span]], *, is_new: bool) -> None:
-    for row, spans in zip(rows, answer, strict=False):
-        left, right = found.get(row, NONE)
-        found[row] = (left, spans) if is_new else (spans, right)

@@ -23,10 +23,10 @@ Piece = tuple[int, int, str, bool]
 def main() -> None:
     """Answer until nobody asks any more."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    print(flush=True)  # noqa: T201 - an empty line: here I am
     for line in sys.stdin:
         name, text = json.loads(line)
-        sys.stdout.write(json.dumps(pieces(name, text)) + "\n")
-        sys.stdout.flush()
+        print(json.dumps(pieces(name, text)), flush=True)  # noqa: T201 - this is how it answers
 
 
 def pieces(name: str, text: str) -> list[list[Piece]]:

@@ -1,7 +1,7 @@
 """Pages that lie over the review for a moment: text to read, and questions that take typed answers."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -23,6 +23,10 @@ Text = Sequence[tuple[str, Style]]
 """A line: pieces that are safe to show, with their style."""
 
 
+AROUND: Final = 12
+"""Rows of a sheet besides its lines: frame, title, question, keys, and a margin."""
+
+
 class Page(ScrollView, can_focus=True):
     """Lines to scroll through, drawn as far as they are on the screen."""
 
@@ -42,11 +46,11 @@ class Page(ScrollView, can_focus=True):
     def on_mount(self) -> None:
         """As high as its lines, as far as the screen allows."""
         self.virtual_size = Size(1, len(self._lines))
-        self.styles.height = len(self._lines)
+        self.fit()
 
-    def on_resize(self) -> None:
-        """The lines stay the same."""
-        self.virtual_size = Size(1, len(self._lines))
+    def fit(self) -> None:
+        """What stands around the lines on a sheet is on the screen, too."""
+        self.styles.height = max(1, min(len(self._lines), self.app.size.height - AROUND))
 
     def action_line(self, by: int) -> None:
         """Scroll."""
@@ -89,6 +93,11 @@ class Sheet(ModalScreen[bool]):
     def question(self) -> ComposeResult:
         """What stands between the lines and the keys."""
         yield from ()
+
+    def on_resize(self) -> None:
+        """The lines take what room there is."""
+        for page in self.query(Page):
+            page.fit()
 
     def on_click(self, event: events.Click) -> None:
         """A click beside the sheet closes it."""

@@ -119,7 +119,7 @@ def amended(state: State, item: Item, editor: Editor) -> tuple[State, str]:
             return state, f"nothing was changed: {editor.command or 'the editor'} could not be run, or it failed"
         if found == text:
             return state, "nothing was changed"
-        if now.moved and has_markers(found):
+        if item.is_conflict and has_markers(found):
             return state, "there are conflict markers left in the text: edit it again, or choose something else"
         become = amend(state, item.path, decisions.edited(item.change, found, editor.blobs))
     except SandboxError as error:

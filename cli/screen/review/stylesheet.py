@@ -32,11 +32,11 @@ FooterKey .footer-key--key {{ color: {NAMED["yellow"]}; background: {PANEL}; pad
 FooterKey .footer-key--description {{ color: {DIM}; background: {PANEL}; padding: 0 0 0 1; }}
 Sheet {{ align: center middle; background: {GROUND} 60%; }}
 .sheet {{
-    width: 90%; max-width: 96; height: auto; max-height: 90%; background: {PANEL};
+    width: 90%; max-width: 96; height: auto; max-height: 100%; background: {PANEL};
     border: round {NAMED["blue"]}; padding: 0 1;
 }}
 .sheet .title {{ text-style: bold; color: {NAMED["blue"]}; margin: 0 0 1 0; height: auto; }}
-.sheet Page {{ max-height: 1fr; background: {PANEL}; scrollbar-size: 1 1; overflow-x: hidden; }}
+.sheet Page {{ background: {PANEL}; scrollbar-size: 1 1; overflow-x: hidden; }}
 .sheet .prompt {{ color: {NAMED["yellow"]}; margin: 1 0 0 0; height: auto; }}
 .sheet .keys {{ color: {DIM}; margin: 1 0 0 0; height: auto; }}
 """
