@@ -53,10 +53,10 @@ async def test_nothing_left_running_leaves_nothing_to_note_between_calls(any_san
 
 
 async def test_what_a_process_left_running_changes_is_noted_before_the_next_call(any_sandbox: Sandbox) -> None:
-    script = "(while [ ! -e go ]; do sleep 0.02; done; echo late > late.txt; sleep 5) >/dev/null 2>&1 & true"
+    script = "(while [ ! -e go ]; do sleep 0.02; done; echo late > late.txt; sleep 30) >/dev/null 2>&1 & true"
     assert await noted(any_sandbox, script) == set()
     assert await any_sandbox.running() > 0
     await any_sandbox.write(any_sandbox.root / "go", b"")
-    assert list(await any_sandbox.note(Call("go", "Write", "go"))) == [b"go"]
-    assert (await any_sandbox.run(Command(["sleep", "0.5"], any_sandbox.root))).exit_code == 0
-    assert list(await any_sandbox.note(None)) == [b"late.txt"]
+    waiting = "while [ ! -s late.txt ]; do sleep 0.02; done"
+    assert (await any_sandbox.run(Command(["bash", "-c", waiting], any_sandbox.root, timeout=30))).exit_code == 0
+    assert list(await any_sandbox.note(None)) == [b"go", b"late.txt"]
