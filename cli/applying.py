@@ -1,12 +1,14 @@
 """How `paddock apply` goes: choose, decide the conflicts, approve, write; and what it then tells people or programs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import exits, gate
 from cli.ask import Person, has_person
-from cli.case import Case, freeze
+from cli.case import Case, freeze, relative
 from cli.conflicts import Again, Quit, Resolution, Resolved, Unresolved, resolve
 from cli.options import Way
 from cli.screen.terminal import Terminal
@@ -64,6 +66,7 @@ def carry_out(session: "Session", order: Order, terminal: Terminal) -> Outcome:
     from cli.selection import selected
     from sandbox.gate.blobs import Blobs
 
+    _revive(session, order)
     while True:
         case = freeze(session, order.settings)
         _check_id(case, order.change_set)
@@ -115,6 +118,17 @@ def report(outcome: Outcome) -> dict[str, Any]:
 def ids(outcome: Outcome) -> dict[str, object]:
     """Which change set of which session it was about."""
     return identity(outcome.case)
+
+
+def _revive(session: "Session", order: Order) -> None:
+    """Who asks for the sandbox's version of a path by name gets it, also where the user's was kept before."""
+    from sandbox.gate import decisions
+    from sandbox.gate.freeze import manifest_of
+
+    if order.way == "theirs" and order.paths:
+        checkout = Path(session.meta().checkout)
+        names = {name for path in order.paths for name in (relative(path, checkout), path)}
+        decisions.revive(manifest_of(session), [os.fsencode(name) for name in sorted(names)])
 
 
 def _check_id(case: Case, wanted: str) -> None:

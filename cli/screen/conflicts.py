@@ -55,7 +55,7 @@ def ways(case: "Case", path: bytes | None = None) -> list[tuple[str, str]]:
     name = "PATH…" if path is None else typed(path)
     apply = f"paddock apply {case.short} {name}"
     return [
-        (f"{apply} --on-conflict mine", "keep your version; this one of the sandbox is not offered again"),
+        (f"{apply} --on-conflict mine", "keep your version; the sandbox's is offered again only if you ask for theirs"),
         (f"{apply} --on-conflict theirs", "take the sandbox's version; `paddock undo` brings yours back"),
         (f"{apply} --on-conflict markers", "write both to PATH.paddock-merge, and merge them by hand"),
         (f"paddock apply {case.short} OTHER_PATH…", "apply the other files alone"),

@@ -57,6 +57,11 @@ def mine(manifest: Manifest, changes: Sequence[Change]) -> None:
     manifest.renew({change.path: Renewal(None, change.before, _sandbox_side(change)) for change in changes})
 
 
+def revive(manifest: Manifest, paths: Sequence[bytes]) -> None:
+    """Offer the sandbox's version at these paths once more, as the conflict that it was. Raises OutOfSpace."""
+    manifest.renew({path: Renewal(None) for path in paths if manifest.settled(path) is not None})
+
+
 def markers(change: Change, blobs: Blobs) -> Change:
     """Both versions in a new file beside the user's, with markers where they differ: a change of its own.
 

@@ -145,6 +145,15 @@ def test_mine_settles_the_file_applies_the_others_and_is_not_asked_again(paddock
     assert paddock("apply", "--yes", cwd=project).stdout.splitlines()[-1] == "host unchanged"
 
 
+def test_who_kept_the_own_version_can_still_ask_for_theirs_by_name(paddock, conflict, project):
+    paddock("apply", "--yes", "--on-conflict", "mine", cwd=project)
+    assert paddock("apply", "--yes", "--on-conflict", "theirs", cwd=project).stdout.splitlines()[-1] == "host unchanged"
+    done = paddock("apply", "--yes", "--on-conflict", "theirs", "src/app.py", cwd=project)
+    assert (done.returncode, app(project)) == (0, AGENT), done.stderr
+    assert paddock("undo", "--yes", cwd=project).returncode == 0
+    assert app(project) == "mine\n"
+
+
 def test_theirs_needs_a_yes_and_can_be_undone(paddock, conflict, project):
     assert paddock("apply", "--on-conflict", "theirs", cwd=project).returncode == 4
     assert app(project) == "mine\n"
