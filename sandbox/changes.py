@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 
@@ -97,7 +98,7 @@ class ChangeSet:
     changes: tuple[Change, ...] = ()
     refused: tuple[Refused, ...] = ()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A SHA-256 over every path, digest, mode and target: two sets with one id are the same change."""
         rows = [

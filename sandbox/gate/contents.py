@@ -32,13 +32,14 @@ class Contents:
 
     A sandbox that installs packages leaves tens of thousands of ignored files; hashing them at the end of every turn
     would take seconds. Their facts decide instead (the change time is the kernel's, no program can set it), from the
-    second look on. Whatever is not ignored is hashed every time.
+    second look on. Whatever is not ignored is hashed every time. `ignored` are those of the files taken that are.
     """
 
     def __init__(
         self, blobs: Blobs, limit: int, ignored: Ignored, seen: Manifest | None, *, room: int = TOTAL_LIMIT
     ) -> None:
         self.limit = limit
+        self.ignored: set[bytes] = set()
         self._blobs = blobs
         self._ignored = ignored
         self._seen = seen
@@ -82,6 +83,8 @@ class Contents:
 
     def _take(self, path: bytes, descriptor: int, facts: os.stat_result) -> File:
         is_ignored = self._ignored.leaves_out(path, False)
+        if is_ignored:
+            self.ignored.add(path)
         self._make_room(facts, is_ignored)
         if self._seen is None or not is_ignored:
             return self._read(descriptor, facts)

@@ -4,6 +4,7 @@ Git takes any folder with a `HEAD`, `objects` and `refs` in it for a (bare) repo
 with a `HEAD` and a `commondir`, the other two, and the settings, may lie in any other folder.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 from sandbox.changes import Change
@@ -31,6 +32,9 @@ _PARTS = frozenset(
         b"worktrees",
     )
 )
+
+
+_TELLING = re.compile(b"|".join(map(re.escape, sorted(_PARTS))), re.IGNORECASE)
 
 
 def assembled(root: int, changes: Iterable[Change]) -> list[Conflict]:
@@ -84,7 +88,7 @@ class _After:
 
 def _homes(path: bytes) -> Iterable[tuple[bytes, bytes]]:
     """Every folder above a path in which it would be one of git's own files, with the name it has there."""
-    if not any(part in path.lower() for part in _PARTS) and path.isascii():
+    if path.isascii() and not _TELLING.search(path):
         return
     parts = path.split(b"/")
     for depth, part in enumerate(parts):
