@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -27,7 +27,10 @@ from sandbox.gate.names import RESERVED, link_problem, path_problem
 from sandbox.gate.past import Past, PastRow, pasts_in, rows
 from sandbox.sessions import Session, new_id, now
 
-Row = tuple[str, list[str | int | bool], list[str | int | bool]]
+Hex = Annotated[str, pydantic.StringConstraints(pattern="^(?:[0-9a-f]{2})*$")]
+"""Bytes as JSON holds them."""
+
+Row = tuple[Hex, list[str | int | bool], list[str | int | bool]]
 """A change as JSON holds it: the path in hex, before, after."""
 
 
@@ -70,7 +73,7 @@ class Approved(pydantic.BaseModel):
     kind: Literal["approved"] = "approved"
     id: str
     journal: str
-    checkout: str
+    checkout: Hex
     change_set: str
     by: str
     at: str
@@ -81,7 +84,7 @@ class Approved(pydantic.BaseModel):
     """Which of the changes a person made into something else than the change set holds."""
     settles: tuple[tuple[int, list[str | int | bool]], ...] = ()
     """What of the sandbox is settled by a change whose content is another one."""
-    folders: tuple[str, ...] = ()
+    folders: tuple[Hex, ...] = ()
     """The folders that were made on the way, in hex: they go again if nothing else is in them by then."""
     pasts: tuple[PastRow, ...] = ()
     """What else stood at the paths before; in an approval that undoes another one, what stands there again."""
@@ -136,8 +139,8 @@ class Outcome(pydantic.BaseModel):
     kind: Literal["applied", "not applied"]
     id: str
     at: str
-    paths: tuple[str, ...] = ()
-    kept: tuple[tuple[str, str], ...] = ()
+    paths: tuple[Hex, ...] = ()
+    kept: tuple[tuple[Hex, str], ...] = ()
 
 
 Record = Approved | Outcome

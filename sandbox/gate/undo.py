@@ -123,6 +123,10 @@ def standing(session: Session) -> Sequence[Done]:
 
 
 def _undo_of(done: Done, checkout: Path) -> Undo:
+    try:
+        at = datetime.fromisoformat(done.outcome.at)
+    except ValueError as error:
+        raise StateError(f"{done.session.approvals} is damaged: {error}") from error
     back = [Change(change.path, change.after, change.before) for change in done.changes()]
     made = [bytes.fromhex(path) for path in done.approved.folders]
     go, stay = _emptied(checkout, made, {change.path for change in back if change.after is None})
@@ -131,7 +135,7 @@ def _undo_of(done: Done, checkout: Path) -> Undo:
         done.approved.id,
         done.approved.change_set,
         done.approved.by,
-        datetime.fromisoformat(done.outcome.at),
+        at,
         tuple(sorted([*back, *(Change(path, Directory(), None) for path in go)], key=lambda change: change.path)),
         done.approved.before(),
         frozenset(go),

@@ -491,3 +491,33 @@ def test_a_read_only_folder_is_a_conflict_for_an_apply_and_for_an_undo(as_user, 
     (gate.checkout / "d").chmod(0o755)
     assert isinstance(take_back(gate), Applied)
     assert (gate.checkout / "d" / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("what", "by"),
+    [
+        ('"kind":"approved"', '"kind":"aproved"'),
+        ('"changes"', '"chonges"'),
+        ('"undoes":""', '"undoes":"","newer":1'),
+        ("}\n{", "}{"),
+        ('{"kind"', "kind"),
+        ('"file",', '"fifo",'),
+        ('"61"', f'"{b"../a".hex()}"'),
+        ('"61"', f'"{b".git/hooks/post-checkout".hex()}"'),
+        ('"61"', f'"{b"/etc/a".hex()}"'),
+        ('"61"', '"6"'),
+    ],
+)
+def test_c15_a_hand_edited_record_is_refused_and_nothing_is_written(gate, lay_out, tree, what, by):
+    lay_out({"a": "1"})
+    gate.put("a", "2")
+    gate.apply_all()
+    text = gate.session.approvals.read_text()
+    assert what in text
+    gate.session.approvals.write_text(text.replace(what, by))
+    with pytest.raises(StateError, match=r"damaged|nothing was written"):
+        take_back(gate)
+    assert tree(gate.checkout) == {b"a": ("file", b"2")}
+    assert no_journal(gate)
+    gate.session.approvals.write_text(text)
+    assert isinstance(take_back(gate), Applied)
