@@ -199,7 +199,7 @@ class DockerSandbox:
         if not self._started.is_set():
             return ()  # and so nothing ran
         if call is None:
-            return await self._note_rest()
+            return await self._note_between()
         if call.id in self._left:
             self._left[call.id] = call
         manner: Manner = "beside" if self._left.keys() - {call.id} else "by"
@@ -211,6 +211,19 @@ class DockerSandbox:
             name = bytes(path.relative_to(self.root))
             with contextlib.suppress(OutOfSpace, StateError):
                 await anyio.to_thread.run_sync(self._ledger.saw, name, data)
+
+    async def _note_between(self) -> Sequence[bytes]:
+        """Before a call; of processes that have ended, nothing more is to be expected."""
+        if not self._left:
+            return ()
+        try:
+            have_ended = await self.running() == 0
+        except SandboxLost:
+            have_ended = True
+        paths = await self._note_rest()
+        if have_ended:
+            self._left.clear()
+        return paths
 
     async def _note_rest(self) -> Sequence[bytes]:
         """What changed between calls was done by processes that calls left running; without any, nothing can have."""

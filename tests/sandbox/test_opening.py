@@ -11,11 +11,13 @@ import pytest
 
 from images.errors import UnknownImage
 from images.image import Image
-from sandbox.base import Command
+from sandbox.base import Call, Command
 from sandbox.checkout import checked
+from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import CheckoutRefused, SessionBusy
 from sandbox.gate.freeze import frozen, mark_beginning, note_checkout
+from sandbox.gate.provenance import causes
 from sandbox.labels import Owner
 from sandbox.opening import opened, prepare
 from sandbox.orphans import Swept, sweep
@@ -27,7 +29,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 RUNNER = """
 import sys, anyio
 from pathlib import Path
-from sandbox.base import Command
+from sandbox.base import Call, Command
 from sandbox.engine import Engine
 from sandbox.opening import opened
 from sandbox.sessions import Session
@@ -259,3 +261,24 @@ async def test_r07_sparse_files_cost_nothing_here(session: Session, engine: Engi
     assert [change.path for change in found.changes] == [b"full"]
     assert [refused.path for refused in found.refused] == [b"hole1", b"hole2", b"hole3", b"huge"]
     assert sum(blob.stat().st_size for blob in session.blobs.rglob("*") if blob.is_file()) == 20 * 1024 * 1024
+
+
+async def test_a_call_is_the_only_cause_again_once_all_that_was_left_running_has_ended(
+    sandbox: DockerSandbox, session: Session
+) -> None:
+    async def call(name: str, script: str) -> None:
+        await sandbox.note(None)
+        await sandbox.run(Command(["bash", "-c", script], sandbox.root, call_id=name))
+        await sandbox.note(Call(name, "Bash", script))
+
+    await call("server", "sleep 60 >/dev/null 2>&1 & echo $! > pid; echo a > a")
+    await call("beside", "echo b > b")
+    await call("end", "kill $(cat pid); echo c > c")
+    await call("alone", "echo d > d")
+    found = {path: causes(session, path)[-1] for path in (b"a", b"b", b"c", b"d")}
+    assert {path: (cause.call, cause.manner) for path, cause in found.items()} == {
+        b"a": ("server", "by"),
+        b"b": ("beside", "beside"),
+        b"c": ("end", "beside"),
+        b"d": ("alone", "by"),
+    }
