@@ -90,15 +90,18 @@ def rm(
     if not yes:
         if not has_person():
             raise exits.ApprovalNeeded(f"removing session {short} has to be confirmed: add --yes")
-        lost = f" and lose {one.pending} pending" if one.pending else ""
-        warning = f" ({farewell} then)" if farewell else ""
-        if not Person(out).confirm(f"remove session {short}{lost}{warning}?"):
+        if not Person(out).confirm(f"remove session {short}{_lost(one, farewell)}?"):
             out.line("kept")
             return exits.DONE
     if not stored.remove(found):
         raise exits.CliError(f"session {short} is in use: end it first")
     out.line(f"removed session {short}" + (f": {farewell}" if farewell else ""))
     return exits.DONE
+
+
+def _lost(one: "Stored", farewell: str) -> str:
+    """What goes with a session, for the question."""
+    return (f" and lose {one.pending} pending" if one.pending else "") + (f" ({farewell} then)" if farewell else "")
 
 
 def _line(out: "Terminal", one: "Stored", *, with_checkout: bool) -> None:

@@ -155,12 +155,10 @@ class _Apply:
         committed = False
         try:
             swap = swap or self._exchange(journal)
-            misnamed = unfit(journal.new, found.pending)
-            if misnamed:
+            if misnamed := unfit(journal.new, found.pending):
                 return Conflicts(tuple(misnamed))
             staged = self._stage(journal, approved, found)
-            moved = still(self.root, found)
-            if moved:
+            if moved := still(self.root, found):
                 return Conflicts(tuple(moved))
             shared = siblings(self.root, self.manifest, found.facts)
             with undisturbed():
