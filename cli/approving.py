@@ -45,22 +45,27 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
         raise exits.Misuse("a rule denies what you named, and nobody can approve that: `paddock policy list` has them")
     if not open_:
         return gate.Settled(gate.pending(case))
-    special = [] if wish.yes and is_named else [one for one in open_ if not case.verdict(one).is_ordinary]
-    plain = [change for change in open_ if change not in special]
+    special = () if wish.yes and is_named else tuple(one for one in open_ if not case.verdict(one).is_ordinary)
+    apart = set(special)
+    plain = [change for change in open_ if change not in apart]
     if wish.yes:
         show_left(case, special, terminal)
-        if special and not plain:
-            raise exits.ApprovalNeeded(
-                f"--yes alone does not cover {count(special)}: `paddock review {case.short}`, or name what you mean: "
-                f"`paddock apply {case.short} --yes {safe.path(special[0].path)}`"
-            )
         approved = plain
+        if not plain:
+            raise _not_covered(case, special)
     elif not wish.consent.can_ask:
         raise exits.ApprovalNeeded(f"applying {count(open_)} has to be approved: add --yes")
     else:
         approved = _asked(case, plain, special, terminal)
-    approved = _without_waiting(changes, approved)
+    approved = _without_waiting(case, approved)
     return gate.carry_out(case, approved, terminal, wish.consent) if approved else gate.Settled(gate.pending(case))
+
+
+def _not_covered(case: Case, special: Sequence[Change]) -> exits.ApprovalNeeded:
+    return exits.ApprovalNeeded(
+        f"--yes alone does not cover {count(special)}: `paddock review {case.short}`, or name what you mean: "
+        f"`paddock apply {case.short} --yes {safe.path(special[0].path)}`"
+    )
 
 
 def count(changes: Sequence[Change]) -> str:
@@ -88,10 +93,11 @@ def _asked(case: Case, plain: Sequence[Change], special: Sequence[Change], termi
     return approved
 
 
-def _without_waiting(asked: Sequence[Change], approved: Sequence[Change]) -> list[Change]:
-    """The approved ones that do not depend on one that was asked about and not approved."""
+def _without_waiting(case: Case, approved: Sequence[Change]) -> list[Change]:
+    """The approved ones that do not depend on one that was not."""
     from sandbox.gate.held import held_with
 
     paths = {change.path for change in approved}
-    waiting = held_with(asked, {change.path for change in asked if change.path not in paths})
+    everything = case.changes.changes
+    waiting = held_with(everything, {change.path for change in everything} - paths)
     return [change for change in approved if change.path not in waiting]
