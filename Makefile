@@ -35,6 +35,9 @@ check: .venv/.dev ## format, lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+picture: .venv/.dev ## draw the screenshot in docs/ again
+	@$(BIN)/python -m tests.cli.review.picture
+
 bench: .venv/.dev engine ## measure against raw Docker, git and cp, as ratios
 	@$(BIN)/python -m benchmarks
 
@@ -67,4 +70,4 @@ engine: .venv/.runtime
 	@requirements/install dev
 	@touch .venv/.runtime $@
 
-.PHONY: help demo test test-fast test-slow test-root check bench all lock clean engine
+.PHONY: help demo test test-fast test-slow test-root check picture bench all lock clean engine

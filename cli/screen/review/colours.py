@@ -114,7 +114,7 @@ def _coloured(process: "subprocess.Popen[bytes]", document: Document, block: Blo
         reply = _answer(process, json.dumps([safe.path(block.path), text]).encode() + b"\n")
         if reply is None:
             return None
-        for row, spans in zip(rows, map(_spans, json.loads(reply)), strict=True):
+        for row, spans in zip(rows, map(_spans, json.loads(reply)), strict=False):
             left, right = found.get(row, NONE)
             found[row] = (left, spans) if is_new else (spans, right)
     return found
@@ -167,7 +167,12 @@ def _texts(document: Document, block: Block) -> Iterator[tuple[list[int], bool, 
             end += 1
         for is_new in (False, True):
             rows = [row for row in range(start, end) if _is_on(document.rows[row].kind, is_new=is_new)]
-            yield rows, is_new, "\n".join(_line(document, row, is_new=is_new, is_split=block.is_split) for row in rows)
+            if rows:
+                yield (
+                    rows,
+                    is_new,
+                    "\n".join(_line(document, row, is_new=is_new, is_split=block.is_split) for row in rows),
+                )
         first = end
 
 

@@ -44,6 +44,14 @@ async def test_code_is_coloured_on_both_sides(loaded):
     assert "return" in words
 
 
+async def test_a_new_file_has_one_side_to_colour(desk, lay_out):
+    lay_out({"a": "x\n"})
+    desk.gate.put("b.py", "import os\n")
+    (change,) = desk.gate.collect().changes
+    found = await asked(Loader(desk.gate.blobs).load(Item(change), OPEN), ARGV)
+    assert (found[1][0], bool(found[1][1])) == ((), True)
+
+
 @pytest.mark.parametrize(
     "program", ["print(flush=True); import time; time.sleep(60)", "raise SystemExit(1)", "print(flush=True); input()"]
 )
