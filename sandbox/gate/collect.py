@@ -80,7 +80,7 @@ class _Collector:
         self._new_folders: list[bytes] = []
 
     def run(self, gone: Sequence[bytes]) -> "_Collector":
-        for level in levels(self._upper, self._unreadable):
+        for level in levels(self._upper, lambda path, error: self._refuse(path, cannot(error))):
             try:
                 with self._beside(level) as host:
                     self._level(level, host)
@@ -290,9 +290,6 @@ class _Collector:
 
     def _refuse(self, path: bytes, reason: str, count: int = 1) -> None:
         self._refused.append(Refused(path, reason, count))
-
-    def _unreadable(self, path: bytes, error: OSError) -> None:
-        self._refuse(path, cannot(error))
 
     def _count(self, path: bytes) -> int:
         return count_below(self._upper, path)

@@ -159,7 +159,7 @@ for world in worlds:
 """
 
 VIEW = """
-import hashlib, os, stat, sys
+import hashlib, os, stat
 
 def content(path, mode):
     try:
@@ -171,10 +171,10 @@ def content(path, mode):
     with file:
         return hashlib.sha256(file.read()).hexdigest()
 
-waiting = [os.fsencode(world) for world in sys.argv[1:]]
+waiting = [b""]
 while waiting:
     folder = waiting.pop()
-    for name in os.listdir(folder):
+    for name in os.listdir(folder or b"."):
         path = os.path.join(folder, name)
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
