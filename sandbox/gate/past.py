@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sandbox.changes import Change, Node, Settled, describe, described, settlement
+from sandbox.changes import Change, Directory, Node, Settled, describe, described, settlement
 from sandbox.gate.manifest import Manifest
 
 PERMISSIONS = 0o777
@@ -55,11 +55,17 @@ def pasts_of(
     return {
         change.path: Past(
             Rights.of(facts[change.path]) if change.path in facts and _has_rights(facts[change.path]) else None,
-            manifest.base(change.path),
+            manifest.base(change.path) or _known_folder(change.path, manifest, facts.get(change.path)),
             manifest.settled(change.path),
         )
         for change in changes
     }
+
+
+def _known_folder(path: bytes, manifest: Manifest, facts: os.stat_result | None) -> Node | None:
+    """A folder that the session began with: the manifest tells it by its facts, and notes no content."""
+    is_folder = facts is not None and stat.S_ISDIR(facts.st_mode)
+    return Directory() if is_folder and manifest.matches(path, facts) else None
 
 
 def rows(stood: Sequence[tuple[bytes, Node | None]], pasts: Mapping[bytes, Past]) -> tuple[PastRow, ...]:

@@ -127,9 +127,11 @@ def _undo_of(done: Done, checkout: Path) -> Undo:
         at = datetime.fromisoformat(done.outcome.at)
     except ValueError as error:
         raise StateError(f"{done.session.approvals} is damaged: {error}") from error
-    back = [Change(change.path, change.after, change.before) for change in done.changes()]
+    turned = [Change(change.path, change.after, change.before) for change in done.changes()]
+    empty = {change.path for change in turned if (change.before, change.after) == (Directory(), None)}
+    back = [change for change in turned if change.path not in empty]
     made = [bytes.fromhex(path) for path in done.approved.folders]
-    go, stay = _emptied(checkout, made, {change.path for change in back if change.after is None})
+    go, stay = _emptied(checkout, [*made, *empty], {change.path for change in back if change.after is None})
     return Undo(
         done.session,
         done.approved.id,
@@ -138,7 +140,7 @@ def _undo_of(done: Done, checkout: Path) -> Undo:
         at,
         tuple(sorted([*back, *(Change(path, Directory(), None) for path in go)], key=lambda change: change.path)),
         done.approved.before(),
-        frozenset(go),
+        frozenset(made) & frozenset(go),
         tuple(stay),
     )
 

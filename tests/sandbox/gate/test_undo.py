@@ -205,6 +205,37 @@ def test_a_file_put_into_a_new_folder_keeps_the_folder(gate, lay_out, tree):
     assert tree(gate.checkout) == {b"d": ("folder", b""), b"d/mine": ("file", b"m")}
 
 
+def test_a_folder_that_was_deleted_with_folders_in_it_waits_again_as_it_did(gate, lay_out, tree):
+    lay_out({"d/e/": "", "d/f/g": "x"})
+    (gate.checkout / "d" / "mine").mkdir()  # after the session began
+    gate.whiteout("d")
+    changes = gate.collect()
+    before = tree(gate.checkout)
+    assert {change.path for change in changes.changes if change.moved} == {b"d/mine"}
+    (gate.checkout / "d" / "mine").rmdir()
+    changes = gate.collect()
+    gate.apply(gate.approval(changes), change_set=changes)
+    take_back(gate)
+    assert set(before) - set(tree(gate.checkout)) == {b"d/mine"}
+    assert gate.collect() == changes
+
+
+def test_a_new_empty_folder_that_was_filled_since_stays_and_stops_nothing(gate, lay_out, tree):
+    lay_out({"a": "1"})
+    gate.put("a", "2")
+    (gate.upper / "build" / "deep").mkdir(parents=True)
+    (gate.upper / "gone").mkdir()
+    gate.apply_all()
+    (gate.checkout / "build" / "deep" / "mine").write_text("m")
+    assert isinstance(take_back(gate), Applied)
+    assert tree(gate.checkout) == {
+        b"a": ("file", b"1"),
+        b"build": ("folder", b""),
+        b"build/deep": ("folder", b""),
+        b"build/deep/mine": ("file", b"m"),
+    }
+
+
 def test_a_folder_that_was_there_stays_even_if_it_is_empty(gate, lay_out, tree):
     lay_out({"d/": ""})
     gate.put("d/e/f", "x")
