@@ -109,7 +109,7 @@ class _Follower:
         return sync(Case(self._session, checkout, changes, self._wish.settings), is_blanket=self._wish.is_blanket)
 
     def _noted(self) -> int:
-        from sandbox.gate.provenance import path_of
+        from sandbox.gate.notes import path_of
 
         try:
             return path_of(self._session).stat().st_size

@@ -20,7 +20,7 @@ from sandbox.errors import FileError, OutOfSpace, SandboxError, SandboxLost, Sta
 from sandbox.frames import VERSION, Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.ledger import Ledger
-from sandbox.gate.provenance import Manner
+from sandbox.gate.notes import Manner
 from sandbox.identity import environment
 from sandbox.pausing import alone, paused
 from sandbox.profile import User

@@ -6,7 +6,7 @@ $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in th
     blobs/             contents by SHA-256 (sandbox.gate.blobs)
     outputs/           full outputs of tool calls
     manifest           facts of the checkout's files at the start (sandbox.gate.manifest)
-    provenance.jsonl   which call changed what (sandbox.gate.provenance)
+    provenance.jsonl   which call changed what (sandbox.gate.notes)
     approvals.jsonl    who approved what, and what became of it (sandbox.gate.approval)
     upper/ work/       the overlay's own: what the sandbox wrote
     base               a symbolic link to the checkout, under a name every mount option can hold

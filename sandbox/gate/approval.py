@@ -6,7 +6,6 @@ never applied.
 """
 
 import errno
-import fcntl
 import functools
 import hashlib
 import os
@@ -23,6 +22,7 @@ from sandbox.changes import Change, ChangeSet, Link, Node, describe, described, 
 from sandbox.errors import OutOfSpace, StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import sync_directory
+from sandbox.gate.lines import append_line
 from sandbox.gate.names import RESERVED, link_problem, path_problem
 from sandbox.gate.past import Past, PastRow, pasts_in, rows
 from sandbox.sessions import Session, new_id, now
@@ -242,36 +242,9 @@ def records(session: Session) -> Sequence[Record]:
 
 def _append(path: Path, record: Record) -> None:
     try:
-        _append_line(path, record.model_dump_json().encode() + b"\n")
+        append_line(path, record.model_dump_json().encode())
+        sync_directory(path.parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfSpace(f"no space left for {path}: free some and try again") from error
         raise StateError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _append_line(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        end = _end_of_last_line(descriptor)
-        os.ftruncate(descriptor, end)
-        data = memoryview(line)
-        while data:
-            written = os.pwrite(descriptor, data, end)
-            data, end = data[written:], end + written
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    sync_directory(path.parent)
-
-
-def _end_of_last_line(descriptor: int) -> int:
-    """Where the next record goes: behind the last newline, so that a line torn by a crash is dropped."""
-    size = os.fstat(descriptor).st_size
-    while size > 0:
-        start = max(0, size - 65536)
-        found = os.pread(descriptor, size - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        size = start
-    return 0

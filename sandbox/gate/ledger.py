@@ -12,7 +12,8 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.ignore import Ignored, user_excludes
 from sandbox.gate.layer import Layer, Trace
 from sandbox.gate.manifest import Manifest
-from sandbox.gate.provenance import MOST_PATHS, Manner, append, history
+from sandbox.gate.notes import MOST_PATHS, Manner, append
+from sandbox.gate.provenance import history
 from sandbox.gate.syscalls import DIRECTORY
 from sandbox.gate.vanished import hide, removed_by_calls, vanished
 from sandbox.sessions import Session

@@ -59,5 +59,7 @@ async def test_what_a_killed_look_left_paused_goes_on(sandbox: DockerSandbox, se
     engine.pause(container_of(session, engine))
     assert not Turn(session).try_take()
     turn.give_back()  # what the kernel does for a process that is killed
-    assert await answers(sandbox, 10)
-    assert not turn.is_marked()
+    assert await answers(sandbox, 20)
+    with anyio.fail_after(10):
+        while turn.is_marked():  # noqa: ASYNC110 - said by a thread, just after the sandbox goes on
+            await anyio.sleep(0.05)

@@ -11,7 +11,8 @@ import pytest
 from sandbox.base import Call
 from sandbox.changes import Change
 from sandbox.gate.ledger import Ledger
-from sandbox.gate.provenance import Cause, causes, path_of, why
+from sandbox.gate.notes import path_of
+from sandbox.gate.provenance import Cause, causes, why
 
 Step = Callable[..., tuple[bytes, ...]]
 
