@@ -249,6 +249,8 @@ def _die_at(count: int, act: Callable[[], object]) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(30)  # a lock that another thread held when this process was made would hold for ever
         sys.addaudithook(count_down)
         act()
     finally:
