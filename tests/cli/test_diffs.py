@@ -174,7 +174,8 @@ def test_v04_a_commits_subject_and_author_cannot_act_on_the_terminal(blobs):
     hostile = b"fix\x1b[2J\x1b]0;owned\x07\xe2\x80\xae\r"
     commit = Commit("a" * 40, "b" * 40, (), hostile, None, hostile)
     stream = io.StringIO()
-    brought = Brought(commit.id, (commit,), (Change(hostile, None, blobs.put(hostile)),), frozenset({hostile}))
+    change = Change(hostile, None, blobs.put(hostile))
+    brought = Brought(commit.id, (commit,), (change,), (change,), frozenset({hostile}))
     show_commits(brought, lambda path: (), blobs, Terminal(stream, color=False))
     shown = stream.getvalue()
     assert shown.count(escape(hostile)) == 3
