@@ -32,7 +32,7 @@ ARGV: Final = (  # -I: nothing is imported from the checkout we stand in, or fro
     sys.executable,
     "-I",
     "-c",
-    f"import sys; sys.path.insert(0, {ROOT!r}); from cli.screen.review.lexing import main; main()",
+    f"import sys; sys.path.insert(0, {ROOT!r}); from cli.screen.lexing import main; main()",
 )
 
 Sides = tuple[Sequence[Span], Sequence[Span]]

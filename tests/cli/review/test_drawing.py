@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cli.screen.review.lexing import pieces
+from cli.screen.lexing import pieces
 from cli.screen.review.lines import MOST_ROWS, Kind, Row, middle, side_by_side, unified
 from cli.screen.review.listing import Section, listing
 from cli.screen.review.paint import Extra, Look, paint, shown
@@ -31,7 +31,7 @@ def diff_of(tmp_path_factory):
     return make
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(old=texts, new=texts)
 def test_both_views_hold_every_line_of_the_diff_once_and_under_its_number(diff_of, old, new):
     diff = diff_of(old, new)
@@ -91,7 +91,7 @@ rows = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(row=rows, width=st.integers(30, 200), column=st.integers(0, 80), is_split=st.booleans())
 def test_v03_v20_a_line_is_printable_and_exactly_as_wide_as_asked(row, width, column, is_split):
     found = paint(row, Look(width, 4, column, is_split or row.kind is Kind.PAIR, "a"), Extra(True))
