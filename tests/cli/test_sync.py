@@ -77,7 +77,7 @@ def test_a_conflict_keeps_only_itself_pending_and_the_run_goes_on(paddock, proje
     assert again.returncode == 0
 
 
-def test_what_runs_on_in_the_background_is_said(paddock, project, script, rules):
+def test_k16_what_runs_on_in_the_background_is_said(paddock, project, script, rules):
     turns = (bash("mkdir src; echo 1 > src/a; sleep 60 >/dev/null 2>&1 & true"), "{text: done}")
     done = paddock("run", "go", "--sync", "--settings", rules, "--script", script(*turns), cwd=project)
     assert "synced 1 file · workspace still changing: 1 process left running" in done.stderr
@@ -203,7 +203,7 @@ def edit_until(stopping, first, second):
     first.write_text("stop\n")
 
 
-def test_a_conversation_syncs_once_it_is_told_to_and_says_what_still_runs(terminal, project, script, rules):
+def test_k16_a_conversation_syncs_once_it_is_told_to_and_says_what_still_runs(terminal, project, script, rules):
     turns = script(
         bash("mkdir src; echo 1 > src/one.py"),
         "{text: First.}",

@@ -45,7 +45,7 @@ def numbered(changed: dict[int, str] | None = None, count: int = 40) -> str:
     return "".join(f"{lines[number]}\n" for number in sorted(lines))
 
 
-def test_the_last_cause_says_who_changed_a_file_last(gate, lay_out, step: Step) -> None:
+def test_a35_1_the_last_cause_says_who_changed_a_file_last(gate, lay_out, step: Step) -> None:
     lay_out({"a.txt": "one\n"})
     gate.put("a.txt", "two\n")
     assert step("first") == (b"a.txt",)
