@@ -95,8 +95,7 @@ def report(outcome: Outcome) -> dict[str, Any]:
 
     case, result = outcome.case, outcome.settled.result
     applied = result if isinstance(result, Applied) else Applied(())
-    done = {*applied.paths, *(change.path for change in outcome.mine)}
-    left = [change for change in case.changes.pending if change.path not in done]
+    now = freeze(case.session, case.settings) if applied.paths or outcome.mine else case
     return {
         "paths": [name(path) for path in applied.paths],
         "kept": [{**name(one.path), "reason": one.reason} for one in applied.kept],
@@ -106,8 +105,8 @@ def report(outcome: Outcome) -> dict[str, Any]:
             for one in outcome.conflicts
         ],
         "left": [
-            {**name(change.path), "reason": conflict_of(change).reason if change.moved else case.verdict(change).short}
-            for change in left
+            {**name(change.path), "reason": conflict_of(change).reason if change.moved else now.verdict(change).short}
+            for change in now.changes.pending
         ],
         "refused": [{**name(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused],
         "notes": list(applied.notes),

@@ -19,8 +19,8 @@ def test_single_hunks_arrive_and_the_rest_waits(paddock, session, project):
     assert app(project) == AGENT.replace("LINE 15\n", "line 15\n")
     assert not (project / "new.txt").exists()
     assert done.stdout.splitlines()[-1] == f"applied 1 file · 2 files pending: paddock review {session.id[:8]}"
-    assert paddock("apply", "--yes", cwd=project).returncode == 0
-    assert app(project) == AGENT
+    told = json.loads(paddock("apply", "--yes", "--json", "--hunks", "src/app.py:1", cwd=project).stdout)
+    assert (app(project), [one["path"] for one in told["left"]]) == (AGENT, ["new.txt"])
 
 
 def test_hunks_may_be_ranges_beside_whole_paths_and_relative_to_where_one_stands(paddock, session, project):
@@ -91,3 +91,9 @@ def test_json_never_asks_and_says_nothing_else_on_stdout(paddock, conflict, proj
     assert (done.returncode, told["state"], told["paths"]) == (5, "pending", [])
     done = paddock("apply", "--json", "new.txt", cwd=project)
     assert (done.returncode, done.stdout) == (4, "")
+
+
+def test_programs_are_told_that_the_rest_of_a_file_still_waits(paddock, session, project):
+    told = json.loads(paddock("apply", "--yes", "--json", "--hunks", "src/app.py:1", cwd=project).stdout)
+    assert [one["path"] for one in told["paths"]] == ["src/app.py"]
+    assert [one["path"] for one in told["left"]] == ["new.txt", "src/app.py"]
