@@ -9,6 +9,7 @@ from runtime.settings import Bounds, ModelChoice
 from sandbox.base import Command, ExecResult, Output, Sandbox
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Refused
 from sandbox.errors import (
+    ApplyUnfinished,
     CheckoutRefused,
     EngineUnavailable,
     FileError,
@@ -24,6 +25,7 @@ from sandbox.gate.apply import Applied, Conflict, Conflicts
 
 __all__ = [
     "Applied",
+    "ApplyUnfinished",
     "Bounds",
     "BuildFailed",
     "Change",
