@@ -82,6 +82,18 @@ def test_a_run_applies_nothing_later_and_nothing_by_a_bare_enter(terminal, proje
     assert not (project / "new.txt").exists()
 
 
+def test_a_run_applies_what_is_ordinary_although_something_else_is_a_conflict(paddock, terminal, project, script):
+    turns = script('{tools: [{Bash: {command: "echo theirs > a.txt; echo new > new.txt"}}]}', "{text: Written.}")
+    paddock("run", "--script", turns, "go", cwd=project)
+    (project / "a.txt").write_text("mine\n")
+    seen = terminal("run", "--continue", "--script", script("{text: Still there.}"), "again", cwd=project)
+    seen.wait_for("[a]pply the 1 ordinary")
+    seen.send("a\r")
+    assert seen.end() == 0
+    assert "applied 1 file · 1 file pending" in seen.screen
+    assert ((project / "a.txt").read_text(), (project / "new.txt").read_text()) == ("mine\n", "new\n")
+
+
 def test_a_run_can_go_straight_into_the_review(terminal, project, script):
     turns = script('{tools: [{Write: {file_path: "{{cwd}}/new.txt", content: "new\\n"}}]}', "{text: Written.}")
     seen = terminal("run", "--script", turns, "go", cwd=project)
