@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -295,5 +295,5 @@ class _Collector:
         return count_below(self._upper, path)
 
 
-def _is_in(found: Container[bytes], path: bytes) -> bool:
-    return path in found or any(folder in found for folder in above(path))
+def _is_in(found: Collection[bytes], path: bytes) -> bool:
+    return bool(found) and (path in found or any(folder in found for folder in above(path)))

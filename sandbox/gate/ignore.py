@@ -57,12 +57,19 @@ class Ignored:
 
     def matches(self, path: bytes, is_dir: bool) -> bool:
         """Whether the rules match this path. Nothing under an ignored folder comes back."""
-        folder = self._folder(b"", None)
-        slash = path.find(b"/")
-        while slash >= 0 and not folder.is_ignored:
-            folder = self._folder(path[:slash], folder)
-            slash = path.find(b"/", slash + 1)
+        folder = self._nearest(path.rpartition(b"/")[0])
         return folder.is_ignored or _decide(folder.rules, path, is_dir)
+
+    def _nearest(self, path: bytes) -> _Folder:
+        """A folder, or the ignored one above it; only what is not known yet is looked at, from the top down."""
+        unknown: list[bytes] = []
+        while path and path not in self._folders:
+            unknown.append(path)
+            path = path.rpartition(b"/")[0]
+        folder = self._folder(path, None)
+        while unknown and not folder.is_ignored:
+            folder = self._folder(unknown.pop(), folder)
+        return folder
 
     def _folder(self, path: bytes, above: _Folder | None) -> _Folder:
         if path not in self._folders:
