@@ -129,7 +129,9 @@ def syncing(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "Syncing":
     """What an agent calls after each answer to have applied what the rules allow, or all that nothing holds back."""
     from cli.sync import Syncing
 
-    return Syncing(setup, sandbox, is_blanket=(setup.order.apply or DIALS[mode]) == "auto")
+    order = setup.order
+    is_blanket = (order.apply or DIALS[mode]) == "auto"
+    return Syncing(setup.session, setup.checkout, order.settings, sandbox, is_blanket)
 
 
 def agent_in(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "AbstractAsyncContextManager[Agent]":

@@ -89,11 +89,12 @@ def discard(
     target: options.SessionAndPaths = None, directory: options.Directory = None, yes: options.Yes = False
 ) -> int:
     """Drop changes for good: all of a session, or those at PATH. The checkout is not touched."""
-    from cli import exits, gate, place
+    from cli import exits, place
     from cli.ask import Person, has_person
     from cli.case import chosen, freeze
     from cli.screen.changes import show_list
     from cli.screen.review import count
+    from cli.settled import Settled, pending
     from sandbox.gate import discard as drop
 
     wanted = find(target, directory)
@@ -107,10 +108,10 @@ def discard(
             if not has_person():
                 raise exits.ApprovalNeeded(f"discarding {what} has to be confirmed: add --yes")
             if not Person(out).confirm(f"discard {what}? It cannot be brought back."):
-                return end(gate.Settled(gate.pending(case)))
+                return end(Settled(pending(case)))
         if wanted.paths:
             drop.discard_paths(wanted.session, case.checkout, [change.path for change in changes])
         else:
             drop.discard_all(wanted.session)
         out.line(f"discarded {what}")
-        return end(gate.Settled(gate.pending(freeze(wanted.session))))
+        return end(Settled(pending(freeze(wanted.session))))

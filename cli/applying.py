@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import exits, gate
+from cli import exits
 from cli.ask import Person, has_person
 from cli.case import Case, freeze, relative
 from cli.conflicts import Again, Quit, Resolution, Resolved, Unresolved, resolve
 from cli.options import Way
 from cli.screen.terminal import Terminal
+from cli.settled import Consent, Settled, pending
 from cli.target import identity
 from sandbox.changes import Change
 
@@ -52,7 +53,7 @@ class Outcome:
     """How it ended. `mine` are conflicts in which the user's version stays, `conflicts` those that ended it."""
 
     case: Case
-    settled: gate.Settled
+    settled: Settled
     mine: tuple[Change, ...] = ()
     conflicts: tuple["Conflict", ...] = ()
 
@@ -73,13 +74,13 @@ def carry_out(session: "Session", order: Order, terminal: Terminal) -> Outcome:
         blobs = Blobs(case.session.blobs)
         changes = selected(case, order.paths, order.hunks, blobs)
         if not changes:
-            return Outcome(case, gate.Settled(gate.pending(case)))
+            return Outcome(case, Settled(pending(case)))
         show_list(case, terminal, changes)
         match _resolved(case, changes, order, terminal):
             case Again():
                 continue
             case Quit():
-                return Outcome(case, gate.Settled(gate.pending(case)))
+                return Outcome(case, Settled(pending(case)))
             case Unresolved(conflicts):
                 return _stopped(case, conflicts, terminal)
             case Resolved() as decided:
@@ -158,7 +159,7 @@ def _stopped(case: Case, conflicts: tuple["Conflict", ...], terminal: Terminal) 
 
     show_conflicts(case, conflicts, terminal)
     truth = Pending(len(case.changes.pending), case.session.id, len(conflicts))
-    return Outcome(case, gate.Settled(truth, exits.CONFLICT), conflicts=conflicts)
+    return Outcome(case, Settled(truth, exits.CONFLICT), conflicts=conflicts)
 
 
 def _written(case: Case, decided: Resolved, order: Order, terminal: Terminal) -> Outcome:
@@ -166,9 +167,9 @@ def _written(case: Case, decided: Resolved, order: Order, terminal: Terminal) ->
     from cli.approving import Wish, approve
     from sandbox.gate.apply import Applied, Conflicts
 
-    settled = gate.Settled(gate.pending(case))
+    settled = Settled(pending(case))
     if decided.changes:
-        wish = Wish(order.yes, order.named, gate.Consent(order.can_ask, order.deletions, order.message))
+        wish = Wish(order.yes, order.named, Consent(order.can_ask, order.deletions, order.message))
         settled = approve(case, decided.changes, wish, terminal)
     conflicts = settled.result.conflicts if isinstance(settled.result, Conflicts) else ()
     if decided.changes and not isinstance(settled.result, Applied):
@@ -188,11 +189,11 @@ def keep(case: Case, mine: Sequence[Change], terminal: Terminal) -> None:
         terminal.line(f"kept your version of {count(mine)}")
 
 
-def true_now(case: Case, settled: gate.Settled) -> gate.Settled:
+def true_now(case: Case, settled: Settled) -> Settled:
     """What waits after part of a file, a side file or the user's version was decided on, by looking again."""
     from cli.truth import Applied, Pending
 
-    waiting = gate.pending(freeze(case.session, case.settings))
+    waiting = pending(freeze(case.session, case.settings))
     if not isinstance(settled.truth, Applied):
         return replace(settled, truth=waiting)
     left = waiting if isinstance(waiting, Pending) else Pending(0, case.session.id)

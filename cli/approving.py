@@ -9,10 +9,11 @@ from cli.ask import Person
 from cli.case import Case, relative
 from cli.screen import safe
 from cli.screen.terminal import Terminal
+from cli.settled import Settled, pending
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
-    from cli.gate import Consent, Settled
+    from cli.settled import Consent
 
 YES = {"y": "yes", "n": "no", "q": "quit"}
 
@@ -30,7 +31,7 @@ class Wish:
         return bool(self.paths) and all(relative(path, case.checkout).strip("/.") for path in self.paths)
 
 
-def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Terminal) -> "Settled":
+def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Terminal) -> Settled:
     """Ask where there is somebody to ask, and apply what was approved, all of it or nothing.
 
     `--yes` covers what is ordinary, and what needs its own yes only where its path was named: naming asks for it.
@@ -44,7 +45,7 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
     if not open_ and is_named:
         raise exits.Misuse("a rule denies what you named, and nobody can approve that: `paddock policy list` has them")
     if not open_:
-        return gate.Settled(gate.pending(case))
+        return Settled(pending(case))
     special = () if wish.yes and is_named else tuple(one for one in open_ if not case.verdict(one).is_ordinary)
     apart = set(special)
     plain = [change for change in open_ if change not in apart]
@@ -58,7 +59,7 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
     else:
         approved = _asked(case, plain, special, terminal)
     approved = _without_waiting(case, approved)
-    return gate.carry_out(case, approved, terminal, wish.consent) if approved else gate.Settled(gate.pending(case))
+    return gate.carry_out(case, approved, terminal, wish.consent) if approved else Settled(pending(case))
 
 
 def _not_covered(case: Case, special: Sequence[Change]) -> exits.ApprovalNeeded:

@@ -64,13 +64,14 @@ def chat(
 
 def converse(order: "Order") -> int:
     """A conversation from its first prompt to Ctrl-D; returns the exit code."""
-    from cli import exits, gate
+    from cli import exits
     from cli.agent import rehearsed, set_up
     from cli.ask import has_person, terminal_restored
     from cli.case import freeze
     from cli.conversation import Conversation
     from cli.screen.changes import show_list
     from cli.screen.output import Output
+    from cli.settled import pending
     from cli.signals import run_async
 
     if not has_person():
@@ -88,5 +89,5 @@ def converse(order: "Order") -> int:
     output.close()
     case = freeze(setup.session, order.settings)
     show_list(case, output.answer)
-    output.end(gate.pending(case))
+    output.end(pending(case))
     return code

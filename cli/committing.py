@@ -14,7 +14,7 @@ from sandbox.errors import CommitRefused
 
 if TYPE_CHECKING:
     from cli.case import Case
-    from cli.gate import Settled
+    from cli.settled import Settled
     from sandbox.commits.identity import Committer
     from sandbox.commits.making import Prepared
     from sandbox.commits.quarantine import Quarantine

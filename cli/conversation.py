@@ -20,6 +20,7 @@ from cli.screen.diffs import show_diff
 from cli.screen.events import cost
 from cli.screen.input import Input
 from cli.screen.output import Output
+from cli.settled import Consent, Settled, pending
 from cli.signals import Interrupts
 from cli.truth import Applied, Truth, Unchanged, sentence
 
@@ -102,7 +103,7 @@ class Conversation:
         if policy == "auto" and finished.outcome == "success" and case.changes.pending:
             self._settle(gate.apply_all(case, self._out))
             return
-        self._truth = gate.pending(case)
+        self._truth = pending(case)
         self._tell()
 
     async def _command(self, text: str, agent: "Agent", sandbox: "Sandbox") -> After | None:
@@ -134,7 +135,7 @@ class Conversation:
         try:
             settled = await anyio.to_thread.run_sync(act, case, self._output, abandon_on_cancel=True)
         except KeyboardInterrupt:
-            settled = gate.Settled(gate.pending(case))
+            settled = Settled(pending(case))
         self._settle(settled)
 
     async def _review(self, sandbox: "Sandbox") -> None:
@@ -142,7 +143,7 @@ class Conversation:
         from cli.reviewing import review_in_loop
 
         case = await self._case(sandbox)
-        settled = gate.Settled(gate.pending(case))
+        settled = Settled(pending(case))
         if case.changes.pending:
             with contextlib.suppress(KeyboardInterrupt):
                 settled = await review_in_loop(case, self._out)
@@ -185,7 +186,7 @@ class Conversation:
         changes = await sandbox.freeze()
         return Case(self._setup.session, self._setup.checkout, changes, self._setup.order.settings, running)
 
-    def _settle(self, settled: gate.Settled) -> None:
+    def _settle(self, settled: Settled) -> None:
         self._truth = settled.truth
         self._tell()
 
@@ -206,30 +207,30 @@ class Conversation:
             self._has_title = True
 
 
-Act = Callable[[Case, Output], gate.Settled]
+Act = Callable[[Case, Output], Settled]
 
 
-def _show(case: Case, output: Output) -> gate.Settled:
+def _show(case: Case, output: Output) -> Settled:
     show_list(case, output.answer)
-    return gate.Settled(gate.pending(case))
+    return Settled(pending(case))
 
 
-def _diff(case: Case, output: Output) -> gate.Settled:
+def _diff(case: Case, output: Output) -> Settled:
     from sandbox.gate.blobs import Blobs
 
     for change in case.changes.pending:
         show_diff(change, Blobs(case.session.blobs), output.answer)
-    return gate.Settled(gate.pending(case))
+    return Settled(pending(case))
 
 
-def _apply(case: Case, output: Output) -> gate.Settled:
+def _apply(case: Case, output: Output) -> Settled:
     from cli.approving import Wish, approve
 
     waiting = case.changes.pending
     show_list(case, output.answer)
     if not waiting:
-        return gate.Settled(gate.pending(case))
-    return approve(case, waiting, Wish(yes=False, paths=(), consent=gate.Consent(can_ask=True)), output.answer)
+        return Settled(pending(case))
+    return approve(case, waiting, Wish(yes=False, paths=(), consent=Consent(can_ask=True)), output.answer)
 
 
 def _confirm_discard(output: Output) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cli.gate import Settled
     from cli.order import Order
     from cli.screen.output import Output
+    from cli.settled import Settled
 
 PROMPT: Final = "One test of this project fails. Find out why, and fix it."
 TITLE: Final = (
@@ -82,10 +82,11 @@ def _work(order: "Order", project: Path, output: "Output") -> tuple["Settled", b
     """The agent's part and the gate's; whether the host was untouched in between."""
     import functools
 
-    from cli import gate
     from cli.agent import rehearsed, set_up
     from cli.ask import has_person
+    from cli.ending import settle
     from cli.run import drive
+    from cli.settled import Terms
     from cli.signals import run_async
 
     before = fingerprint(project)
@@ -102,10 +103,10 @@ def _work(order: "Order", project: Path, output: "Output") -> tuple["Settled", b
     _heading(output, 3, "The gate: what it changed, and your say")
     same = "byte for byte what it was" if is_proven else "NOT what it was"
     output.answer.line(f"  your copy on the host is {same}")
-    terms = gate.Terms("ask" if has_person() else "auto", is_explicit=True, can_ask=has_person())
+    terms = Terms("ask" if has_person() else "auto", is_explicit=True, can_ask=has_person())
     if finished.outcome != "success":
         terms = replace(terms, dial="never")
-    return gate.settle(setup.session, terms, output.answer), is_proven
+    return settle(setup.session, terms, output.answer), is_proven
 
 
 def _tell(settled: "Settled", project: Path, output: "Output", *, is_proven: bool) -> int:

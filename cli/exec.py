@@ -37,10 +37,12 @@ def execute(
     Its exit code is ours. What it prints goes to stdout and stderr; a terminal gets it with control characters spelled
     out. The last line, on stderr, says what is true of the checkout.
     """
-    from cli import exits, gate, place
+    from cli import exits, place
     from cli.ask import has_person
     from cli.case import freeze
+    from cli.ending import settle
     from cli.rules import policy_of
+    from cli.settled import Settled, Terms, pending
     from cli.signals import run_async
     from cli.truth import sentence
     from sandbox.base import Command
@@ -56,16 +58,16 @@ def execute(
         timeout=timeout,
         keep=1024,
     )
-    terms = gate.Terms(
+    terms = Terms(
         apply or "ask", is_explicit=apply is not None, can_ask=has_person(), deletions=deletions, settings=settings
     )
     try:
         code = run_async(functools.partial(_drive, session, engine, order))
         kept = terms if code == 0 else replace(terms, dial="never")
-        settled = gate.settle(session, kept, said)
+        settled = settle(session, kept, said)
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
-        settled = gate.Settled(gate.pending(freeze(session, settings)))
+        settled = Settled(pending(freeze(session, settings)))
     said.line(said.style(sentence(settled.truth), "bold"))
     return code or settled.code
 

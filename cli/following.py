@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cli import gate
 from cli.case import Case, freeze
 from cli.screen.terminal import Terminal
+from cli.settled import pending
 from cli.sync import Synced, sync
 from cli.truth import Pending, Truth, Unchanged
 
@@ -43,7 +43,7 @@ def follow(session: "Session", wish: Wish) -> int:
         with session.hold():
             case = freeze(session, wish.settings)
             follower.tell(sync(case, is_blanket=wish.is_blanket))
-            truth = gate.pending(freeze(session, wish.settings))
+            truth = pending(freeze(session, wish.settings))
     except KeyboardInterrupt:
         out.end_line()
         truth = follower.truth

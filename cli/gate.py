@@ -1,90 +1,15 @@
-"""The gate at the end of a run: what happens to the changes, and what is then true of the host."""
+"""The gate: what was approved is written, but for what a rule denies, and what is then true of the host."""
 
 import getpass
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cli import exits
 from cli.ask import has_person
-from cli.case import Case, apply, freeze, reasons
-from cli.options import Dial
+from cli.case import Case, apply, reasons
 from cli.screen.terminal import Terminal
-from cli.truth import Applied, Pending, Truth, Unchanged
+from cli.settled import Consent, Settled, pending
+from cli.truth import Applied, Pending
 from sandbox.changes import Change
-
-if TYPE_CHECKING:
-    from sandbox.gate.apply import Applied as Done
-    from sandbox.gate.apply import Conflicts
-    from sandbox.sessions import Session
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What is true now, and the exit code it asks for; `result` is what an apply came to, if there was one.
-
-    `commit` names the commit that was made of it, if one was.
-    """
-
-    truth: Truth
-    code: int = exits.DONE
-    result: "Done | Conflicts | None" = None
-    commit: str = ""
-
-
-@dataclass(frozen=True)
-class Consent:
-    """Who can be asked, and what was said beforehand: `deletions` is the number that `--deletions` stated.
-
-    `message` is what the commit is about that is to be made of what is applied; without one, none is made.
-    """
-
-    can_ask: bool
-    deletions: int | None = None
-    message: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Who decides. `is_explicit`: the user asked for this dial, so that nobody to ask is an error.
-
-    `deletions` and `settings` are what the options of these names were given.
-    """
-
-    dial: Dial
-    is_explicit: bool
-    can_ask: bool
-    deletions: int | None = None
-    settings: str = ""
-
-    @property
-    def consent(self) -> Consent:
-        """What is needed for a mass deletion."""
-        return Consent(self.can_ask, self.deletions)
-
-
-def settle(session: "Session", terms: Terms, terminal: Terminal) -> Settled:
-    """Show what a finished run changed and do with it what the terms and the rules say."""
-    from cli.reviewing import offer
-    from cli.screen.changes import show_list
-    from cli.screen.judged import show_notices
-
-    case = freeze(session, terms.settings)
-    if case.changes.changes or case.changes.refused:
-        terminal.line()
-        show_list(case, terminal)
-    if not case.changes.pending:
-        return Settled(Unchanged())
-    show_notices(case.policy, terminal)
-    match terms.dial:
-        case "never":
-            return Settled(pending(case))
-        case "auto":
-            return apply_all(case, terminal, terms.consent)
-        case "ask" if terms.can_ask:
-            return offer(case, terminal, terms.consent)
-        case "ask":
-            return Settled(pending(case), exits.NOBODY_TO_ASK if terms.is_explicit else exits.DONE)
 
 
 def apply_all(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
@@ -147,12 +72,6 @@ def without_denied(case: Case, changes: Sequence[Change], terminal: Terminal) ->
     show_denied(case, [change for change in changes if change.path in denied], terminal)
     gone = denied | held_with(changes, denied)
     return [change for change in changes if change.path not in gone]
-
-
-def pending(case: Case) -> Truth:
-    """What is true while nothing has been applied."""
-    waiting = case.changes.pending
-    return Pending(len(waiting), case.session.id, reasons=reasons(case, waiting)) if waiting else Unchanged()
 
 
 def _is_sure(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent) -> bool:

@@ -31,9 +31,9 @@ def status(
     """
     from cli import place
     from cli.case import chosen
-    from cli.gate import pending
     from cli.rows import rows
     from cli.screen.waiting import show_said, show_waiting
+    from cli.settled import pending
     from cli.truth import as_json as truth_json
     from cli.truth import sentence
     from runtime.said import last_words

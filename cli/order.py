@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cli import exits
 from cli.ask import has_person
-from cli.gate import Terms
 from cli.options import Dial, Format, Mode
+from cli.settled import Terms
 
 LONGEST_PROMPT = 10 * 1024 * 1024  # bytes
 DIALS: dict[Mode, Dial] = {"plan": "never", "acceptEdits": "auto", "default": "ask", "bypassPermissions": "ask"}

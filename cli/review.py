@@ -18,11 +18,12 @@ def review(
 
     Naming paths asks about these only; an ignored path is asked about if it is named.
     """
-    from cli import exits, gate, place, reviewing
+    from cli import exits, place, reviewing
     from cli.ask import has_person
     from cli.case import chosen
     from cli.screen.changes import show_list
     from cli.screen.judged import show_notices
+    from cli.settled import Consent, Settled, pending
 
     wanted = find(target, directory)
     out = place.stdout()
@@ -32,12 +33,12 @@ def review(
         show_notices(case.policy, out)
         if not changes:
             show_list(case, out)
-            return end(gate.Settled(gate.pending(case)))
+            return end(Settled(pending(case)))
         if not has_person():
             show_list(case, out)
             raise exits.ApprovalNeeded(
                 f"a review needs a terminal: `paddock diff {case.short}` shows the changes, "
                 f"`paddock apply {case.short} --yes` applies them"
             )
-        consent = gate.Consent(can_ask=True)
+        consent = Consent(can_ask=True)
         return end(reviewing.review(case, changes, out, consent=consent, line_by_line=plain))

@@ -8,9 +8,9 @@ import anyio.to_thread
 from cli import environment, gate
 from cli.ask import Person
 from cli.case import Case
-from cli.gate import Consent, Settled
 from cli.screen.review import Review, count
 from cli.screen.terminal import Terminal
+from cli.settled import Consent, Settled, pending
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def offer(case: Case, terminal: Terminal, consent: Consent) -> Settled:
         case "a":
             return _apply(case, ordinary, terminal, consent)
         case _:
-            return Settled(gate.pending(case))
+            return Settled(pending(case))
 
 
 def _apply(case: Case, ordinary: Sequence[Change], terminal: Terminal, consent: Consent) -> Settled:
@@ -45,7 +45,7 @@ def _apply(case: Case, ordinary: Sequence[Change], terminal: Terminal, consent: 
     waiting = held_with(case.changes.changes, staying)
     show_left(case, [change for change in case.changes.pending if change.path in staying], terminal)
     ready = [change for change in ordinary if change.path not in waiting]
-    return gate.carry_out(case, ready, terminal, consent) if ready else Settled(gate.pending(case))
+    return gate.carry_out(case, ready, terminal, consent) if ready else Settled(pending(case))
 
 
 def review(
@@ -66,7 +66,7 @@ def review(
 def review_line_by_line(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent) -> Settled:
     """The same as questions, one below the other: for a braille line, a log, a terminal that can do no more."""
     approved = Review(case, terminal).ask(changes)
-    return gate.carry_out(case, approved, terminal, consent) if approved else Settled(gate.pending(case))
+    return gate.carry_out(case, approved, terminal, consent) if approved else Settled(pending(case))
 
 
 async def review_in_loop(case: Case, terminal: Terminal) -> Settled:
@@ -85,7 +85,7 @@ def conclude(case: Case, decided: "Decided", terminal: Terminal, consent: Consen
     from cli.applying import keep
     from sandbox.gate.apply import Applied
 
-    settled = Settled(gate.pending(case))
+    settled = Settled(pending(case))
     if decided.changes:
         mass = case.mass_deletion(decided.changes)
         sure = consent if mass is None else Consent(consent.can_ask, mass.files)

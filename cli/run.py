@@ -9,9 +9,9 @@ from cli import options
 
 if TYPE_CHECKING:
     from cli.agent import Setup
-    from cli.gate import Settled
     from cli.order import Order
     from cli.screen.output import Output
+    from cli.settled import Settled
     from cli.signals import Interrupts
     from runtime.events import Finished
 
@@ -66,11 +66,12 @@ def run(
 
 def carry_out(order: "Order", prompt: str) -> int:
     """Run an order to its end and settle it; returns the exit code."""
-    from cli import exits, gate
+    from cli import exits
     from cli.agent import rehearsed, set_up
     from cli.case import freeze
     from cli.order import title_of
     from cli.screen.output import Output
+    from cli.settled import Settled, pending
     from cli.signals import run_async
 
     output = Output.of(order)
@@ -84,7 +85,7 @@ def carry_out(order: "Order", prompt: str) -> int:
         code = CODES[finished.outcome] or settled.code
     except (KeyboardInterrupt, exits.Terminated) as ending:
         output.close()
-        settled = gate.Settled(gate.pending(freeze(setup.session, order.settings)))
+        settled = Settled(pending(freeze(setup.session, order.settings)))
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
     output.end(settled.truth)
     return code
@@ -116,7 +117,7 @@ def _settle(setup: "Setup", finished: "Finished", output: "Output") -> "Settled"
     """The gate; what was cut short is never applied by itself."""
     from dataclasses import replace
 
-    from cli import gate
+    from cli.ending import settle
 
     output.close()
     terms = setup.order.terms
@@ -127,4 +128,4 @@ def _settle(setup: "Setup", finished: "Finished", output: "Output") -> "Settled"
             pass
         case _:
             terms = replace(terms, dial="never")
-    return gate.settle(setup.session, terms, output.progress)
+    return settle(setup.session, terms, output.progress)

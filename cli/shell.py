@@ -23,11 +23,13 @@ def shell(
 
     What runs there draws on your terminal as it likes; the files it changes still wait at the gate.
     """
-    from cli import exits, gate, place
+    from cli import exits, place
     from cli.ask import has_person
     from cli.case import freeze
+    from cli.ending import settle
     from cli.exec import open_session
     from cli.rules import policy_of
+    from cli.settled import Settled, Terms, pending
     from cli.signals import run_async
     from cli.truth import sentence
 
@@ -38,14 +40,14 @@ def shell(
     engine, session = open_session("shell", "shell", here, directory, image, out)
     out.line(out.style(f"session {session.id[:8]} · a copy: nothing reaches the checkout before you say so", "dim"))
     policy_of(session, settings)
-    terms = gate.Terms(apply or "ask", is_explicit=apply is not None, can_ask=True, settings=settings)
+    terms = Terms(apply or "ask", is_explicit=apply is not None, can_ask=True, settings=settings)
     try:
         run_async(functools.partial(_drive, session, engine))
-        settled = gate.settle(session, terms, out)
+        settled = settle(session, terms, out)
         code = exits.DONE
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
-        settled = gate.Settled(gate.pending(freeze(session, settings)))
+        settled = Settled(pending(freeze(session, settings)))
     out.line(out.style(sentence(settled.truth), "bold"))
     return code or settled.code
 

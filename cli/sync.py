@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli.case import Case, apply
@@ -10,9 +11,9 @@ from cli.screen.changes import still_changing
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
-    from cli.agent import Setup
     from runtime.events import Event
     from sandbox.base import Sandbox
+    from sandbox.sessions import Session
 
 BY: Final = "the rules, by --sync"
 NAMED: Final = 3
@@ -109,7 +110,9 @@ def _free(case: Case, reasons: dict[bytes, str]) -> Sequence[Change]:
 class Syncing:
     """Syncs a running agent's session; says the same thing only once."""
 
-    setup: "Setup"
+    session: "Session"
+    checkout: Path
+    settings: str
     sandbox: "Sandbox"
     is_blanket: bool
     _said: str = ""
@@ -125,7 +128,7 @@ class Syncing:
         try:
             running = await self.sandbox.running()
             changes = await self.sandbox.freeze()
-            case = Case(self.setup.session, self.setup.checkout, changes, self.setup.order.settings)
+            case = Case(self.session, self.checkout, changes, self.settings)
             synced = await anyio.to_thread.run_sync(lambda: sync(case, is_blanket=self.is_blanket, running=running))
         except (SandboxError, SettingsError) as error:
             notice, is_news = Notice(f"not synced: {error}", "warning"), False

@@ -8,7 +8,7 @@ from cli import options
 
 if TYPE_CHECKING:
     from cli.case import Case
-    from cli.gate import Settled
+    from cli.settled import Settled
     from sandbox.sessions import Session
 
 SHORTEST_ID = 4
