@@ -13,7 +13,7 @@ from typing import Literal
 from sandbox.changes import File
 from sandbox.errors import StateError
 from sandbox.gate.blobs import hash_fd
-from sandbox.gate.host import lstat, opened, opened_checkout
+from sandbox.gate.host import OWNER_EXECUTES, facts_at, opened, opened_checkout
 from sandbox.gate.ignore import Ignored, user_excludes
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.names import is_git, is_reserved
@@ -118,7 +118,7 @@ class Edits:
             os.close(descriptor)
 
     def _edit(self, root: int, upper: int, path: bytes, manifest: Manifest) -> HostEdit | None:
-        facts = _facts(root, path)
+        facts = facts_at(root, path)
         if (facts is not None and stat.S_ISDIR(facts.st_mode)) or self._is_told(path, facts):
             return None
         was_there = path in manifest
@@ -146,19 +146,12 @@ class Edits:
         with contextlib.suppress(OSError), opened(root, folder) as directory:
             descriptor = os.open(name, FILE, dir_fd=directory)
             try:
-                return hash_fd(descriptor).digest == base.digest and base.executable == bool(facts.st_mode & 0o100)
+                return hash_fd(descriptor).digest == base.digest and base.executable == bool(
+                    facts.st_mode & OWNER_EXECUTES
+                )
             finally:
                 os.close(descriptor)
         return False
-
-
-def _facts(root: int, path: bytes) -> os.stat_result | None:
-    folder, _, name = path.rpartition(b"/")
-    try:
-        with opened(root, folder) as directory:
-            return lstat(directory, name)
-    except OSError:
-        return None
 
 
 def _is_covered(upper: int, path: bytes) -> bool:
@@ -166,7 +159,7 @@ def _is_covered(upper: int, path: bytes) -> bool:
     parts = path.split(b"/")
     for depth in range(1, len(parts) + 1):
         here = b"/".join(parts[:depth])
-        facts = _facts(upper, here)
+        facts = facts_at(upper, here)
         if facts is None:
             return False
         if kind_of(facts) != "directory" or depth == len(parts):

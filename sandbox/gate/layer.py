@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.host import OWNER_EXECUTES, lstat, opened
+from sandbox.gate.host import OWNER_EXECUTES, facts_at, opened
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.syscalls import DIRECTORY, FILE
@@ -142,7 +142,7 @@ class _Looking:
         mode = os.fstat(level.descriptor).st_mode
         trace = Trace(level.path, "opaque" if level.opaque else "directory", struct.pack("<I", mode))
         is_copy = level.path not in self._layer.known and trace.kind == "directory"
-        if is_copy and (host := self._host(level.path)) is not None and host.st_mode == mode:
+        if is_copy and (host := facts_at(self._checkout, level.path)) is not None and host.st_mode == mode:
             self._present[level.path] = trace
         else:
             self._meet(trace)
@@ -168,7 +168,7 @@ class _Looking:
     def _is_same(self, trace: Trace, known: Trace | None, mode: int) -> bool:
         """Whether a file with new facts has the content and the execute bit it had: it was only touched or copied."""
         if known is None:
-            host = self._host(trace.path)
+            host = facts_at(self._checkout, trace.path)
             return (
                 host is not None
                 and stat.S_ISREG(host.st_mode)
@@ -200,14 +200,6 @@ class _Looking:
         if len(data) > LARGEST:
             return ""
         return hashlib.sha256(data).hexdigest() if b"\0" in data else self._layer.blobs.put(data).digest
-
-    def _host(self, path: bytes) -> os.stat_result | None:
-        folder, _, name = path.rpartition(b"/")
-        try:
-            with opened(self._checkout, folder) as directory:
-                return lstat(directory, name)
-        except OSError:
-            return None
 
     def _host_digest(self, path: bytes, facts: os.stat_result) -> str:
         folder, _, name = path.rpartition(b"/")

@@ -10,7 +10,8 @@ from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.folders import above
-from sandbox.gate.host import Unusable, lstat, node_at, opened
+from sandbox.gate.host import Unusable, facts_at, node_at, opened
+from sandbox.gate.scan import pack
 from sandbox.gate.upper import is_blocked, is_gone
 
 
@@ -94,23 +95,10 @@ def still(root: int, found: Found) -> Sequence[Conflict]:
 
 
 def _has_facts(root: int, path: bytes, facts: dict[bytes, os.stat_result]) -> bool:
-    folder, _, name = path.rpartition(b"/")
-    try:
-        with opened(root, folder) as directory:
-            now = lstat(directory, name)
-    except OSError:
-        return path not in facts
-    before = facts.get(path)
+    now, before = facts_at(root, path), facts.get(path)
     if now is None or before is None:
         return now is None and before is None
-    return (now.st_dev, now.st_ino, now.st_mode, now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (
-        before.st_dev,
-        before.st_ino,
-        before.st_mode,
-        before.st_size,
-        before.st_mtime_ns,
-        before.st_ctime_ns,
-    )
+    return pack(now) == pack(before)
 
 
 def _missing(root: int, changes: Sequence[Change]) -> tuple[bytes, ...]:

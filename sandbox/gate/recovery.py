@@ -13,7 +13,7 @@ from typing import Literal
 from sandbox.changes import Change, Directory
 from sandbox.errors import ApplyUnfinished, CheckoutRefused, OutOfSpace, SessionBusy, StateError
 from sandbox.gate.approval import Approved, Outcome, record_discarded, record_outcome, records
-from sandbox.gate.host import lstat, opened, opened_checkout, shut
+from sandbox.gate.host import facts_at, opened_checkout, shut
 from sandbox.gate.journal import LEFT_ALONE, TRASH, Journal, journals
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.past import Past
@@ -191,7 +191,7 @@ def renew(
     """
     renewals: dict[bytes, Renewal] = {}
     for change in changes:
-        facts = _facts(root, change.path)
+        facts = facts_at(root, change.path)
         mine = staged.get(change.path)
         past = pasts.get(change.path) or Past(None, change.after, change.settles)
         is_ours = isinstance(change.after, Directory) or (mine is not None and _is_same(facts, mine))
@@ -199,7 +199,7 @@ def renew(
         renewals[change.path] = Renewal(known, past.base, past.settled)
         folder = change.path.rpartition(b"/")[0]
         while folder and folder not in renewals:
-            above = _facts(root, folder)
+            above = facts_at(root, folder)
             if above is not None and not manifest.matches(folder, above):
                 renewals[folder] = Renewal(above, Directory())
             folder = folder.rpartition(b"/")[0]
@@ -216,15 +216,6 @@ def _is_same(now: os.stat_result | None, staged: os.stat_result) -> bool:
         staged.st_size,
         staged.st_mtime_ns,
     )
-
-
-def _facts(root: int, path: bytes) -> os.stat_result | None:
-    folder, _, name = path.rpartition(b"/")
-    try:
-        with opened(root, folder) as directory:
-            return lstat(directory, name)
-    except OSError:
-        return None
 
 
 def _origin(checkout: Path, name: bytes, sessions: Sessions) -> tuple[Session, Approved]:

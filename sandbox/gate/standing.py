@@ -89,10 +89,6 @@ class Standings:
         """Whether something stands at `path` now."""
         return facts_at(self.root, path) is not None
 
-    def is_unmoved(self, path: bytes, facts: os.stat_result) -> bool:
-        """Whether an entry with these facts is the one the session began with."""
-        return self._manifest.matches(path, facts)
-
     def remember(self) -> None:
         """Put what was learned into the manifest: later edits by the user can then be told from touches."""
         self._manifest.renew(self._learned)

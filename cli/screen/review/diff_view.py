@@ -24,7 +24,6 @@ SPLIT_FROM: Final = 100
 
 MOST_DRAWN: Final = 2000  # lines whose drawing is kept
 STEP: Final = 8  # columns of a move to the side
-ABOVE: Final = 1  # rows kept above a hunk that is jumped to
 
 Colours = Callable[[Loaded, int, bool], tuple[Sequence[Span], Sequence[Span]]]
 """The syntax colours of a row, of its left and its right text; the last argument says whether the view is split."""
