@@ -63,13 +63,11 @@ class Case:
 
     def verdict(self, change: Change) -> "Verdict":
         """What the rules and the effects say about a change, this one or one made of it. Raises SettingsError."""
-        from sandbox.changes import Directory
         from sandbox.gate.effects import effects, merged
 
         if change not in self._verdicts:
             marks = merged((*_by_content(self.session.blobs, change), *effects(change, host=self.host)))
-            is_folder = isinstance(change.after or change.before, Directory)
-            self._verdicts[change] = self.policy.verdict(change.path, marks, is_folder=is_folder)
+            self._verdicts[change] = self.policy.marked(change, marks, self.host)
         return self._verdicts[change]
 
     def warnings(self, change: Change) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,12 +46,8 @@ class Judged:
     @classmethod
     def of(cls, session: "Session", brought: "Brought", blobs: "Blobs", settings: str) -> "Judged":
         """Judge them. Raises SettingsError."""
-        from cli import environment
-        from cli.rules import Commands
-        from sandbox.gate.effects import Host
-
         case = Case(session, Path(session.meta().checkout), ChangeSet(), settings)
-        host = Host(Commands(environment.read().commands))  # what commits delete, git has
+        host = replace(case.host, tracked=None)  # what commits delete, git has
         verdicts: dict[bytes, list[Verdict]] = {}
         for change in brought.changes:
             verdict = case.policy.judge(change, lambda file, limit: blobs.read(file.digest, limit), host)

@@ -61,13 +61,16 @@ class Explained:
 
 def explain(path: str, policy: "Policy", case: "Case | None") -> Explained:
     """What becomes of a path, relative to the checkout or to the current folder. Raises Misuse for one outside."""
+    from sandbox.gate.effects import NOWHERE
+
     name, is_folder = _inside(path, Path(policy.checkout))
     change = next((one for one in case.changes.changes if one.path == name), None) if case is not None else None
     if case is not None and change is not None:
         is_folder = isinstance(change.after or change.before, Directory)
         return Explained(name, case.verdict(change), policy.about(name, is_folder=is_folder), change)
     imagined = Change(name, None, Directory() if is_folder else File("0" * 64, 0))
-    return Explained(name, policy.judge(imagined), policy.about(name, is_folder=is_folder))
+    host = NOWHERE if case is None else case.host
+    return Explained(name, policy.judge(imagined, host=host), policy.about(name, is_folder=is_folder))
 
 
 def as_json(one: Explained) -> dict[str, Any]:

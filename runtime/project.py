@@ -20,10 +20,12 @@ from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
 from sandbox.engine import Engine
 from sandbox.escape import escape
+from sandbox.gate.aliases import aliases
 from sandbox.gate.apply import Applied, Conflicts, apply
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.decisions import approval as approval_of
 from sandbox.gate.diff import unified
+from sandbox.gate.effects import Host
 from sandbox.gate.freeze import manifest_of
 from sandbox.gate.held import held_with
 from sandbox.gate.recovery import recover
@@ -116,7 +118,7 @@ class Project:
         return await anyio.to_thread.run_sync(work)
 
     async def undo(self) -> Applied | Conflicts | None:
-        """Take back this session's last apply that still stands; None if there is none. All of it or, on conflict, none.
+        """Take back this session's last apply that still stands, all of it or, on conflict, none; None if there is none.
 
         What is taken back is pending again. Raises: like `apply`.
         """
@@ -132,7 +134,8 @@ class Project:
         return Call(f"api-{self._calls}", what, summary.strip().split("\n")[0], agent="the Python API")
 
     def _allowed(self, changes: Sequence[Change], *, is_named: bool) -> tuple[Change, ...]:
-        verdicts = {change.path: self.policy.judge(change) for change in changes}
+        host = Host(aliases=aliases(self.checkout, manifest_of(self.session).links()))
+        verdicts = {change.path: self.policy.judge(change, host=host) for change in changes}
         denied = {path for path, verdict in verdicts.items() if verdict.decision == "deny"}
         if denied and is_named:
             first = min(denied)

@@ -9,21 +9,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from sandbox.gate.effects import of_path
-
 _PACKAGES: Final = b"node_modules"
 """Holds links by the thousand, all of them to packages beside them, which are judged by where they lie."""
 
 
 def aliases(checkout: Path, links: Iterable[bytes]) -> Mapping[bytes, tuple[bytes, ...]]:
-    """The links whose names have effects, by the path in the checkout that each leads to."""
+    """The links, by the path in the checkout that each leads to: that of the checkout itself is empty."""
     found: dict[bytes, tuple[bytes, ...]] = {}
-    root = os.path.join(os.path.realpath(os.fsencode(checkout)), b"")
+    top = os.path.realpath(os.fsencode(checkout))
+    root = os.path.join(top, b"")
     for link in links:
-        if _PACKAGES in link.split(b"/") or not of_path(link):
+        if _PACKAGES in link.split(b"/"):
             continue
         aim = os.path.realpath(root + link)
-        if aim.startswith(root):
+        if aim == top or aim.startswith(root):
             inside = aim[len(root) :]
+            if inside == link:
+                continue  # it is none now
             found[inside] = (*found.get(inside, ()), link)
     return found

@@ -155,3 +155,8 @@ def of_pair(above: str, name: str, *, is_last: bool) -> Found:
         for pattern, is_folder, group in _TABLES.pairs.get(above, ())
         if (is_folder or is_last) and fnmatch.fnmatchcase(name, pattern)
     )
+
+
+def of_pairs_in(above: str) -> Found:
+    """What a folder of this name may hold that tells something."""
+    return tuple((group.effect, group.reason) for _, _, group in _TABLES.pairs.get(above, ()))

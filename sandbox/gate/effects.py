@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from sandbox.changes import Change, Directory, File, Link
-from sandbox.gate.effect_names import PAIRED, TELLING, of_folder, of_name, of_pair
+from sandbox.gate.effect_names import PAIRED, TELLING, of_folder, of_name, of_pair, of_pairs_in
 from sandbox.gate.folders import above
 from sandbox.gate.names import folded
 from sandbox.gate.secrets import secret_in
@@ -60,8 +60,8 @@ Read = Callable[[File, int], bytes]
 @dataclass(frozen=True)
 class Host:
     """What of the host an effect depends on. `commands`: the names that a shell finds. `tracked`: the paths that git
-    has; None where there is no git, so that nothing can be said. `aliases`: links with telling names, by the path that
-    each leads to.
+    has; None where there is no git, so that nothing can be said. `aliases`: the checkout's links, by the path that each
+    leads to (see `other_names`).
     """
 
     commands: Container[bytes] = frozenset()
@@ -83,6 +83,7 @@ def effects(change: Change, read: Read | None = None, host: Host = NOWHERE) -> t
             Marked(Effect(name), f"it is a link to such a file: {reason}")
             for name, reason in of_path(_aim(change.path, change.after.target))
         ]
+        found += _by_what_it_holds(change.path)
     found += _by_other_names(change.path, host.aliases) if host.aliases else ()
     found += _by_content(change, read) if read is not None else ()
     if _is_program(change):
@@ -177,11 +178,25 @@ def mass_deletion(changes: Collection[Change], tree: int = 0, *, already: int = 
     return None
 
 
-def _by_other_names(path: bytes, aliases: Mapping[bytes, tuple[bytes, ...]]) -> Iterable[Marked]:
+def other_names(path: bytes, aliases: Mapping[bytes, tuple[bytes, ...]]) -> Iterable[bytes]:
+    """The paths under which links of the checkout lead to this one, or to a folder above it."""
     for real in (path, *above(path)):
         for link in aliases.get(real, ()):
-            for name, reason in of_path(link + path[len(real) :]):
-                yield Marked(Effect(name), f"a link in the checkout leads to it under such a name: {reason}")
+            yield link + path[len(real) :]
+    for link in aliases.get(b"", ()):
+        yield link + b"/" + path
+
+
+def _by_other_names(path: bytes, aliases: Mapping[bytes, tuple[bytes, ...]]) -> Iterable[Marked]:
+    for other in other_names(path, aliases):
+        for name, reason in of_path(other):
+            yield Marked(Effect(name), f"a link in the checkout leads to it under such a name: {reason}")
+
+
+def _by_what_it_holds(path: bytes) -> Iterable[Marked]:
+    """What a link stands for whose name tells nothing yet, and whose files do: `.github`, `node_modules`."""
+    for name, reason in of_pairs_in(folded(path.rpartition(b"/")[2])):
+        yield Marked(Effect(name), f"it is a link in place of a folder with such files: {reason}")
 
 
 def _by_content(change: Change, read: Read) -> Iterable[Marked]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.changes import Node, Settled, describe, described, settlement
+from sandbox.changes import Link, Node, Settled, describe, described, settlement
 from sandbox.errors import StateError
 from sandbox.gate.scan import FACTS, INODE, INODE_AT, pack, scan_tree
 from sandbox.gate.syscalls import DIRECTORY, FILE
@@ -158,9 +158,11 @@ class Manifest:
         return found
 
     def links(self) -> Sequence[bytes]:
-        """The paths that were symbolic links when the session began, or that nobody looked at in time."""
+        """The paths that were symbolic links when the session began or came since, or that nobody looked at in time."""
         kinds = self._facts[1 :: FACTS.size]  # of every mode the byte that says what it is
-        return [path for path, kind in zip(self._index, kinds, strict=True) if kind == 0 or stat.S_ISLNK(kind << 8)]
+        found = [path for path, kind in zip(self._index, kinds, strict=True) if kind == 0 or stat.S_ISLNK(kind << 8)]
+        came = [path for path, (_, base, _) in self._renewed.items() if isinstance(base, Link)]
+        return list(dict.fromkeys([*found, *came]))
 
     def base(self, path: bytes) -> Node | None:
         """What `path` held when the session began or at the last apply; None if nobody read it in time."""

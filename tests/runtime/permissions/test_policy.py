@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from runtime.permissions.policy import Policy
 from runtime.permissions.rules import JUDGEMENTS, PROJECT_SCOPES, Rule, Source, parse
 from sandbox.changes import Change, Directory, File, Link
-from sandbox.gate.effects import Effect, Marked
+from sandbox.gate.effects import Effect, Host, Marked
 
 NEW = File("1" * 64, 1)
 CHECKOUT = "/work/app"
@@ -134,3 +134,27 @@ def test_s26_s27_what_git_obeys_waits_for_its_own_yes_also_under_a_general_allow
     named = Policy(CHECKOUT, (rule("allow", ".gitattributes"),))
     assert named.judge(Change(b".gitattributes", None, NEW)).decision == "allow"
     assert named.judge(Change(b"sub/.gitattributes", None, NEW)).decision == "ask"
+
+
+@pytest.mark.parametrize("specifier", ["deploy/**", "deploy/", "deploy/hosts", "/work/deploy/**", "**/deploy/**"])
+def test_p05_no_link_leads_around_a_rule_that_forbids(specifier):
+    policy = Policy(CHECKOUT, (rule("deny", specifier.replace("/work/deploy", "//work/app/deploy")), rule("allow", "")))
+    host = Host(aliases={b"infra/live": (b"deploy",), b"infra/hosts": (b"deploy/hosts",)})
+    assert policy.judge(Change(b"infra/live/hosts", None, NEW), host=host).decision == "deny"
+    assert policy.judge(Change(b"infra/other/hosts", None, NEW), host=host).decision == "allow"
+    assert policy.judge(Change(b"infra/hosts", None, NEW), host=host).decision == "deny"
+    assert "deploy/hosts" in policy.judge(Change(b"infra/hosts", None, NEW), host=host).reason
+
+
+@pytest.mark.parametrize("before", [None, Directory(), Link(b"old")])
+def test_p05_a_link_or_file_in_place_of_a_folder_is_judged_as_the_folder_by_what_forbids(before):
+    policy = Policy(CHECKOUT, (rule("deny", "deploy/**"), rule("allow", "")))
+    assert policy.judge(Change(b"deploy", before, Link(b"elsewhere"))).decision == "deny"
+    assert policy.judge(Change(b"deployed", before, Link(b"elsewhere"))).decision == "allow"
+    assert Policy(CHECKOUT, (rule("allow", "deploy/**"),)).judge(Change(b"deploy", None, Link(b"x"))).decision == "ask"
+
+
+def test_of_two_names_of_a_path_the_stricter_one_counts():
+    policy = Policy(CHECKOUT, (rule("ask", "docs/**"), rule("deny", "CLAUDE.md")))
+    host = Host(aliases={b"docs/agents.md": (b"CLAUDE.md",)})
+    assert policy.judge(Change(b"docs/agents.md", NEW, None), host=host).decision == "deny"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from sandbox.changes import Change, File
+from sandbox.changes import Change, File, Link
 from sandbox.gate.aliases import aliases
 from sandbox.gate.effects import Effect, Host, effects
-from sandbox.gate.manifest import Manifest
+from sandbox.gate.manifest import Manifest, Renewal
 
 NEW = File("1" * 64, 1)
 
@@ -24,10 +24,11 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_links_with_telling_names_are_found_also_those_that_lead_nowhere_yet(checkout):
+def test_links_are_found_also_those_that_lead_nowhere_yet(checkout):
     links = Manifest.take(checkout).links()
     assert set(links) == {b"CLAUDE.md", b"deep/.vscode", b"Makefile", b"plain", b"node_modules/.bin/tsc"}
-    assert aliases(checkout, links) == {b"docs/agents.md": (b"CLAUDE.md",), b"tools": (b"deep/.vscode",)}
+    found = aliases(checkout, links)
+    assert found == {b"docs/agents.md": (b"CLAUDE.md",), b"tools": (b"deep/.vscode",), b"docs": (b"plain",)}
 
 
 def test_a_link_that_was_made_too_late_to_be_noted_counts_too(checkout):
@@ -45,3 +46,22 @@ def test_what_such_a_link_leads_to_has_the_effect_of_its_name(checkout):
     assert kinds(b"tools/sub/tasks.json") == [Effect.RUNS_LATER]
     assert kinds(b"docs/other.md") == []
     assert kinds(b"toolsx/tasks.json") == []
+
+
+def test_a_link_whose_name_tells_something_only_together_with_what_is_behind_it_counts(checkout):
+    (checkout / ".github").symlink_to("docs")
+    (checkout / ".vscode").symlink_to(".")
+    host = Host(aliases=aliases(checkout, Manifest.take(checkout).links()))
+
+    def kinds(path):
+        return [mark.effect for mark in effects(Change(path, None, NEW), host=host)]
+
+    assert kinds(b"docs/workflows/x.yml") == [Effect.RUNS_LATER]
+    assert kinds(b"tasks.json") == [Effect.RUNS_LATER]
+
+
+def test_a_link_that_came_with_an_apply_counts_from_then_on(checkout):
+    manifest = Manifest.take(checkout)
+    (checkout / "AGENTS.md").symlink_to("docs/other.md")
+    manifest.renew({b"AGENTS.md": Renewal((checkout / "AGENTS.md").lstat(), Link(b"docs/other.md"))})
+    assert aliases(checkout, manifest.links())[b"docs/other.md"] == (b"AGENTS.md",)

@@ -144,6 +144,12 @@ def test_p05_settings_of_an_agent_count_before_they_exist_and_through_a_link():
     assert kinds(Change(b"notes", None, Link(b".claude/settings.json"))) == [Effect.AGENT_CONFIG]
 
 
+@pytest.mark.parametrize("name", [b".github", b"deep/.github", b"node_modules", b".GitHub"])
+def test_p05_a_link_in_place_of_a_folder_that_holds_such_files_counts(name):
+    assert Effect.RUNS_LATER in kinds(Change(name, None, Link(b"ci")))
+    assert kinds(Change(name + b"x", None, Link(b"ci"))) == []
+
+
 def test_s29_what_replaces_an_interpreter_or_its_start_counts():
     for path in (".venv/bin/python", ".venv/pyvenv.cfg", ".venv/lib/python3.11/x.pth", "node_modules/.bin/tsc"):
         assert Effect.RUNS_LATER in kinds(added(path))
