@@ -118,7 +118,7 @@ class Project:
         return await anyio.to_thread.run_sync(work)
 
     async def undo(self) -> Applied | Conflicts | None:
-        """Take back this session's last apply that still stands, all of it or, on conflict, none; None if there is none.
+        """Take back this session's last apply that still stands, all of it or on conflict none; None if there is none.
 
         What is taken back is pending again. Raises: like `apply`.
         """
