@@ -93,8 +93,8 @@ def discard(
     from cli.ask import Person, has_person
     from cli.case import chosen, freeze
     from cli.screen.changes import show_list
-    from cli.screen.review import count
     from cli.settled import Settled, pending
+    from cli.words import count
     from sandbox.gate import discard as drop
 
     wanted = find(target, directory)
@@ -102,7 +102,7 @@ def discard(
     with wanted.session.hold():
         case = case_of(wanted)
         changes = chosen(case, wanted.paths) if wanted.paths else case.changes.changes
-        what = count(changes) if wanted.paths else "everything this session wrote"
+        what = count(len(changes), "file") if wanted.paths else "everything this session wrote"
         show_list(case, out, changes)
         if not yes:
             if not has_person():

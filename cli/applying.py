@@ -14,6 +14,7 @@ from cli.options import Way
 from cli.screen.terminal import Terminal
 from cli.settled import Consent, Settled, pending
 from cli.target import identity
+from cli.words import count
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -180,13 +181,12 @@ def _written(case: Case, decided: Resolved, order: Order, terminal: Terminal) ->
 
 def keep(case: Case, mine: Sequence[Change], terminal: Terminal) -> None:
     """Leave the user's version of these for good."""
-    from cli.approving import count
     from sandbox.gate import decisions
     from sandbox.gate.freeze import manifest_of
 
     if mine:
         decisions.mine(manifest_of(case.session), mine)
-        terminal.line(f"kept your version of {count(mine)}")
+        terminal.line(f"kept your version of {count(len(mine), 'file')}")
 
 
 def true_now(case: Case, settled: Settled) -> Settled:

@@ -10,6 +10,7 @@ from cli.case import Case, relative
 from cli.screen import safe
 from cli.screen.terminal import Terminal
 from cli.settled import Settled, pending
+from cli.words import count
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
         if not plain:
             raise _not_covered(case, special)
     elif not wish.consent.can_ask:
-        raise exits.ApprovalNeeded(f"applying {count(open_)} has to be approved: add --yes")
+        raise exits.ApprovalNeeded(f"applying {count(len(open_), 'file')} has to be approved: add --yes")
     else:
         approved = _asked(case, plain, special, terminal)
     approved = _without_waiting(case, approved)
@@ -64,14 +65,9 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
 
 def _not_covered(case: Case, special: Sequence[Change]) -> exits.ApprovalNeeded:
     return exits.ApprovalNeeded(
-        f"--yes alone does not cover {count(special)}: `paddock review {case.short}`, or name what you mean: "
-        f"`paddock apply {case.short} --yes {safe.path(special[0].path)}`"
+        f"--yes alone does not cover {count(len(special), 'file')}: `paddock review {case.short}`, "
+        f"or name what you mean: `paddock apply {case.short} --yes {safe.path(special[0].path)}`"
     )
-
-
-def count(changes: Sequence[Change]) -> str:
-    """`1 file`, `3 files`."""
-    return f"{len(changes):,} file{'' if len(changes) == 1 else 's'}"
 
 
 def _asked(case: Case, plain: Sequence[Change], special: Sequence[Change], terminal: Terminal) -> list[Change]:
@@ -80,7 +76,7 @@ def _asked(case: Case, plain: Sequence[Change], special: Sequence[Change], termi
 
     person = Person(terminal)
     approved: list[Change] = []
-    if plain and person.confirm(f"apply {count(plain)} to {safe.line(str(case.checkout))}?"):
+    if plain and person.confirm(f"apply {count(len(plain), 'file')} to {safe.line(str(case.checkout))}?"):
         approved += plain
     for change in special:
         show_reason(case, change, terminal)

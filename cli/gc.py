@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.words import count
 
 
 def gc(
@@ -40,15 +41,11 @@ def gc(
     removed = sum(stored.remove(session) for session in old)
     leftovers.sweep(here.sessions)
     out.line(
-        f"removed {_count(swept.containers, 'container')}, {_count(swept.volumes, 'volume')}, {_sessions(removed)}"
+        f"removed {count(swept.containers, 'container')}, {count(swept.volumes, 'volume')}, {_sessions(removed)}"
         + (f": {lost}" if lost else "")
     )
     return exits.DONE
 
 
 def _sessions(number: int) -> str:
-    return _count(number, "session")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return count(number, "session")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cli import environment
 from cli.environment import Environment
 from cli.screen.terminal import Terminal
+from cli.words import count
 
 if TYPE_CHECKING:
     from images.image import Image
@@ -67,7 +68,7 @@ def recover(folder: Path, sessions: "Sessions") -> None:
     if done is not None:
         kind, verb, short = ("undo", "took back", "taken back") if done.is_undo else ("apply", "applied", "applied")
         is_finished = done.outcome == "applied"
-        what = f"finished: {verb} {len(done.paths)} files" if is_finished else f"dropped: nothing was {short}"
+        what = f"finished: {verb} {count(len(done.paths), 'file')}" if is_finished else f"dropped: nothing was {short}"
         stderr().line(f"paddock: an {kind} that was cut short has been {what} (session {done.session[:8]})")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
+from cli.words import count
 
 if TYPE_CHECKING:
     from cli.case import Case
@@ -92,9 +93,7 @@ def check(
     for notice in found.notices:
         out.line(f"notice: {safe.line(notice)}")
     on_changes = sum(rule.is_on_effects for rule in found.rules)
-    out.line(
-        f"no errors: {len(found.rules)} rule{'' if len(found.rules) == 1 else 's'}, {on_changes} of them about changes"
-    )
+    out.line(f"no errors: {count(len(found.rules), 'rule')}, {on_changes} of them about changes")
 
 
 def _newest(folder: Path, settings: str) -> "Case | None":

@@ -8,9 +8,10 @@ import anyio.to_thread
 from cli import environment, gate
 from cli.ask import Person
 from cli.case import Case
-from cli.screen.review import Review, count
+from cli.screen.review.plain import Review
 from cli.screen.terminal import Terminal
 from cli.settled import Consent, Settled, pending
+from cli.words import count
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def offer(case: Case, terminal: Terminal, consent: Consent) -> Settled:
         del answers["a"]
     elif len(ordinary) < len(waiting):
         answers["a"] = f"apply the {len(ordinary):,} ordinary"
-    match Person(terminal).choose(f"{count(waiting)} pending:", answers, "l"):
+    match Person(terminal).choose(f"{count(len(waiting), 'file')} pending:", answers, "l"):
         case "r":
             return review(case, waiting, terminal, consent=consent)
         case "a":

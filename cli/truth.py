@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from cli.words import count
+
 Reasons = tuple[tuple[str, int], ...]
 """Why changes wait, each reason with how many."""
 
@@ -54,13 +56,13 @@ def sentence(truth: Truth) -> str:
         case Unchanged():
             return "host unchanged"
         case Pending(files, session, _, reasons):
-            return f"{_files(files)} pending{_because(reasons)}: paddock review {session[:8]}"
+            return f"{count(files, 'file')} pending{_because(reasons)}: paddock review {session[:8]}"
         case Applied(files, session, left, reasons):
-            rest = f" · {_files(left)} pending{_because(reasons)}: paddock review {session[:8]}" if left else ""
-            return f"applied {_files(files)}{rest}"
+            rest = f" · {count(left, 'file')} pending{_because(reasons)}: paddock review {session[:8]}" if left else ""
+            return f"applied {count(files, 'file')}{rest}"
         case TakenBack(files, session, left):
-            rest = f" · {_files(left)} pending: paddock review {session[:8]}" if left else ""
-            return f"took back {_files(files)}{rest}"
+            rest = f" · {count(left, 'file')} pending: paddock review {session[:8]}" if left else ""
+            return f"took back {count(files, 'file')}{rest}"
         case _:
             assert_never(truth)
 
@@ -81,10 +83,6 @@ def as_json(truth: Truth) -> Mapping[str, object]:
         case _:
             assert_never(truth)
     return {**counts, "summary": sentence(truth)}
-
-
-def _files(number: int) -> str:
-    return f"{number:,} file{'' if number == 1 else 's'}"
 
 
 def _because(reasons: Reasons) -> str:

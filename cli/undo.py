@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
+from cli.words import count
 
 if TYPE_CHECKING:
     from cli.screen.terminal import Terminal
@@ -135,5 +136,4 @@ def _rows(result: "Applied | Conflicts") -> dict[str, object]:
 
 
 def _files(plan: "Undo") -> str:
-    number = len(plan.changes) - len(plan.folders)
-    return f"{number:,} file{'' if number == 1 else 's'}"
+    return count(len(plan.changes) - len(plan.folders), "file")

@@ -8,6 +8,7 @@ from cli.screen import safe
 from cli.screen.blocks import Block, denied
 from cli.screen.prose import Prose
 from cli.screen.terminal import Terminal
+from cli.words import count
 from runtime.events import (
     AssistantMessage,
     Denied,
@@ -207,7 +208,7 @@ def retrying(event: Retrying) -> str:
 
 def summary(event: Finished, *, is_priced: bool = True) -> str:
     """What a run took: turns, time, tokens, money; a rehearsal costs nothing."""
-    turns = f"{event.turns} turn{'' if event.turns == 1 else 's'}"
+    turns = count(event.turns, "turn")
     ending = {
         "success": "done",
         "max-turns": "stopped at the turn limit",

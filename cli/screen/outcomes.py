@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cli.words import count
 from runtime.events import ToolFinished
 
 WORTH_TELLING: Final = 0.1  # seconds; below that a call was instant
@@ -44,16 +45,16 @@ def _result(finished: ToolFinished) -> str:
         case _ if finished.is_error:
             return finished.text.strip() or "failed"
         case "Read":
-            return _count(_number(detail, "file", "numLines"), "line")
+            return count(_number(detail, "file", "numLines"), "line")
         case "Glob" | "Grep" if _number(detail, "numFiles"):
-            return _count(_number(detail, "numFiles"), "file")
+            return count(_number(detail, "numFiles"), "file")
         case "Grep":
-            return _count(_number(detail, "numLines"), "line")
+            return count(_number(detail, "numLines"), "line")
         case "LS":
             names = detail.get("names")
-            return _count(len(names) if isinstance(names, Sequence) else 0, "name")
+            return count(len(names) if isinstance(names, Sequence) else 0, "name")
         case "Write" if detail.get("type") == "create":
-            return _count(len(str(detail.get("content", "")).splitlines()), "line")
+            return count(len(str(detail.get("content", "")).splitlines()), "line")
         case _:
             return ""
 
@@ -89,7 +90,3 @@ def _number(detail: Mapping[str, Any], *names: str) -> int:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value if isinstance(value, int) else 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cli.screen import safe
 from cli.screen.terminal import Terminal
+from cli.words import count
 from sandbox.changes import Change, Directory, File, Link
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ def totals(listed: Sequence["Item"], found: Sequence[Amount]) -> str:
     deleted = sum(item.change.after is None for item in listed)
     renamed = sum(item.is_rename for item in listed)
     uncounted = sum(one.lines is None for one in found)
-    parts = [f"{len(found):,} file{'' if len(found) == 1 else 's'} changed"]
-    parts += [f"{added:,} insertion{'' if added == 1 else 's'}(+)"] * bool(added)
-    parts += [f"{removed:,} deletion{'' if removed == 1 else 's'}(-)"] * bool(removed)
+    parts = [f"{count(len(found), 'file')} changed"]
+    parts += [f"{count(added, 'insertion')}(+)"] * bool(added)
+    parts += [f"{count(removed, 'deletion')}(-)"] * bool(removed)
     parts += [f"{deleted:,} deleted"] * bool(deleted)
     parts += [f"{renamed:,} renamed"] * bool(renamed)
     parts += [f"{uncounted:,} without lines to count"] * bool(uncounted)
@@ -101,7 +102,7 @@ def _scaled(number: int, most: int, room: int) -> int:
 
 
 def _size(node: object) -> str:
-    return f"{node.size:,} byte{'' if node.size == 1 else 's'}" if isinstance(node, File) else "nothing"
+    return count(node.size, "byte") if isinstance(node, File) else "nothing"
 
 
 def _type_words(change: Change) -> str:

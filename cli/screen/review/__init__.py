@@ -1,5 +1,1 @@
 """The review: a person sees every change and decides. Line by line in `plain`, full screen in `app`."""
-
-from cli.screen.review.plain import Review, count
-
-__all__ = ["Review", "count"]

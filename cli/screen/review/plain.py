@@ -7,6 +7,7 @@ from cli.ask import Person
 from cli.screen import safe
 from cli.screen.diffs import LONGEST, show_diff
 from cli.screen.terminal import Terminal
+from cli.words import count
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Review:
         for change in grave:
             remarks = ", ".join(self._case.warnings(change))
             self._terminal.line(f"  {safe.path(change.path)}  {self._terminal.style(remarks, 'yellow')}")
-        return self._person.confirm(f"apply {count(unseen)} unseen, these {len(grave)} among them?")
+        return self._person.confirm(f"apply {count(len(unseen), 'file')} unseen, these {len(grave)} among them?")
 
     def _risk(self, change: Change) -> tuple[bool, bool, bytes]:
         """A sort key: what a rule or an effect holds back comes first, then what has remarks, then by name."""
@@ -74,8 +75,3 @@ class Review:
     def _in_order(changes: Sequence[Change], approved: Sequence[Change]) -> tuple[Change, ...]:
         wanted = {change.path for change in approved}
         return tuple(change for change in changes if change.path in wanted)
-
-
-def count(changes: Sequence[Change]) -> str:
-    """`1 file`, `3 files`."""
-    return f"{len(changes):,} file{'' if len(changes) == 1 else 's'}"
