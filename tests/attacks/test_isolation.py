@@ -19,8 +19,8 @@ from sandbox.sessions import Session
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
 
-async def shell(sandbox: DockerSandbox, script: str) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=60))
+async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
+    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 async def said(sandbox: DockerSandbox, script: str) -> str:
@@ -178,7 +178,7 @@ print("done")
 
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
 async def test_i14_no_signal_reaches_the_file_helper(sandbox: DockerSandbox, number: str) -> None:
-    await shell(sandbox, f"kill -{number} -1 & sleep 0.1")
+    await shell(sandbox, f"kill -{number} -1 & sleep 0.1", timeout=2)  # it stops itself as well
     await sandbox.write(sandbox.root / "again", b"works")
     assert await sandbox.read(sandbox.root / "again") == b"works"
 
