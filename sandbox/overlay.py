@@ -5,9 +5,7 @@ creates harmless inside too. The engine mounts it as part of the container's own
 the container, and no right of ours is needed.
 """
 
-import contextlib
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,20 +62,3 @@ def file_mount(source: Path, target: str) -> Mapping[str, Any]:
         "ReadOnly": True,
         "BindOptions": {"Propagation": "rprivate"},
     }
-
-
-def remove(session: Session) -> None:
-    """Delete a session's folder: trees of any depth, folders a tool closed to us; never follows a link.
-
-    Raises: StateError if something of another user is left.
-    """
-    doomed = session.path.with_name(f".{session.id}.removed")
-    if session.path.exists():
-        session.path.rename(doomed)  # from here on no listing shows it, whenever we die
-    with contextlib.suppress(OSError):
-        (doomed / "work" / "work").rmdir()  # the kernel leaves it root-owned and closed, but empty, in a folder of ours
-    for program in (["rm", "-rf", "--one-file-system"], ["chmod", "-R", "u+rwx"], ["rm", "-rf", "--one-file-system"]):
-        if doomed.exists():  # shutil.rmtree would die of recursion on a tree 1,000 levels deep
-            subprocess.run([*program, "--", doomed], capture_output=True, check=False)
-    if doomed.exists():
-        raise StateError(f"{doomed} could not be removed whole: it holds files of another user; remove it as root")

@@ -29,11 +29,6 @@ class Objects:
         """The name of the tree with nothing in it: what a first commit is held against."""
         return self.git.line("hash-object", "-t", "tree", "--stdin", stdin=b"")
 
-    def read(self, object_id: str) -> bytes:
-        """One small object."""
-        [data] = self.read_all([object_id])
-        return data
-
     def read_all(self, ids: Sequence[str]) -> list[bytes]:
         """Small objects, in this order. Raises CommitRefused if one is missing or large."""
         sizes = self._sizes(ids)

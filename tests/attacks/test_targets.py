@@ -16,8 +16,8 @@ from sandbox.engine import Engine
 from sandbox.errors import CheckoutRefused
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.gate.freeze import frozen
+from sandbox.leftovers import remove
 from sandbox.opening import opened
-from sandbox.overlay import remove
 from sandbox.sessions import Session
 from tests import foldingfs
 from tests.attacks.scene import Scene, listed, refused, unchanged

@@ -19,9 +19,9 @@ from sandbox.errors import CheckoutRefused, SessionBusy
 from sandbox.gate.freeze import frozen, mark_beginning, note_checkout
 from sandbox.gate.provenance import causes
 from sandbox.labels import Owner
+from sandbox.leftovers import remove
 from sandbox.opening import opened, prepare
 from sandbox.orphans import Swept, sweep
-from sandbox.overlay import remove
 from sandbox.sessions import Session, Sessions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
