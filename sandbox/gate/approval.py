@@ -5,7 +5,6 @@ checkout counts only if a line here names it: a folder that merely looks like on
 never applied.
 """
 
-import errno
 import functools
 import hashlib
 import os
@@ -19,9 +18,8 @@ from typing import Annotated, Literal
 import pydantic
 
 from sandbox.changes import Change, ChangeSet, Link, Node, describe, described, settlement
-from sandbox.errors import OutOfSpace, StateError
+from sandbox.errors import StateError
 from sandbox.escape import escape
-from sandbox.gate.blobs import sync_directory
 from sandbox.gate.lines import append_line
 from sandbox.gate.names import RESERVED, link_problem, path_problem
 from sandbox.gate.past import Past, PastRow, pasts_in, rows
@@ -241,10 +239,4 @@ def records(session: Session) -> Sequence[Record]:
 
 
 def _append(path: Path, record: Record) -> None:
-    try:
-        append_line(path, record.model_dump_json().encode())
-        sync_directory(path.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutOfSpace(f"no space left for {path}: free some and try again") from error
-        raise StateError(f"{path} cannot be written: {error.strerror}") from error
+    append_line(path, record.model_dump_json().encode())

@@ -3,7 +3,6 @@
 An account and no proof: it lies on the host, and is read as if anybody could have written it.
 """
 
-import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,6 @@ from typing import Literal
 import pydantic
 
 from sandbox.base import Call
-from sandbox.errors import OutOfSpace, StateError
 from sandbox.gate.layer import Kind, Trace
 from sandbox.gate.lines import append_line
 from sandbox.sessions import Session, now
@@ -103,14 +101,9 @@ def append(
         is_whole=is_whole,
         changes=tuple((one.path.hex(), one.kind, one.facts.hex(), one.digest) for one in kept),
     )
-    try:
-        if file.exists() and file.stat().st_size > LARGEST_FILE:
-            note = note.model_copy(update={"changes": (), "more": len(traces)})
-        append_line(file, note.model_dump_json().encode(), wait=False)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutOfSpace(f"no space left for {file}: free some and try again") from error
-        raise StateError(f"{file} cannot be written: {error.strerror}") from error
+    if _is_full(file):
+        note = note.model_copy(update={"changes": (), "more": len(traces)})
+    append_line(file, note.model_dump_json().encode(), wait=False)
 
 
 def notes(file: Path) -> Iterator[tuple[Cause, Sequence[Trace]]]:
@@ -130,6 +123,13 @@ def notes(file: Path) -> Iterator[tuple[Cause, Sequence[Trace]]]:
 def path_of(session: Session) -> Path:
     """Where the notes lie."""
     return session.path / "provenance.jsonl"
+
+
+def _is_full(file: Path) -> bool:
+    try:
+        return file.stat().st_size > LARGEST_FILE
+    except OSError:
+        return False  # there is none yet; if it is something else, the append says so
 
 
 def _text(text: str) -> str:
