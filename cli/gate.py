@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cli import exits
 from cli.ask import has_person
@@ -11,24 +12,31 @@ from cli.settled import Consent, Settled, pending
 from cli.truth import Applied, Pending
 from sandbox.changes import Change
 
+if TYPE_CHECKING:
+    from sandbox.gate.effects import MassDeletion
+
 
 def apply_all(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
     """A blanket allow: apply what no rule holds back and no effect, and say what is left for a person."""
     from cli.screen.judged import show_left
     from sandbox.gate.held import held_with
+    from sandbox.gate.unseen import BY_AUTO
 
     covered = {change.path for change in case.changes.pending if case.verdict(change).is_ordinary}
     held = {change.path for change in case.changes.changes} - covered
     free = covered - held_with(case.changes.changes, held)
     show_left(case, [change for change in case.changes.pending if change.path in held], terminal)
     ready = [change for change in case.changes.pending if change.path in free]
-    return carry_out(case, ready, terminal, consent) if ready else Settled(pending(case))
+    return carry_out(case, ready, terminal, consent, by=BY_AUTO) if ready else Settled(pending(case))
 
 
-def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consent: Consent | None = None) -> Settled:
+def carry_out(
+    case: Case, approved: Sequence[Change], terminal: Terminal, consent: Consent | None = None, *, by: str = ""
+) -> Settled:
     """Apply what was approved, but for what a rule denies; a conflict writes nothing and is shown.
 
-    Deleting very much has to be confirmed by its number, whoever approved it.
+    `by` is whose word it is; empty: this user's. Deleting very much has to be confirmed by its number, whoever approved
+    it, and what nobody has seen adds up.
     """
     from cli.committing import commit_after
 
@@ -36,20 +44,29 @@ def carry_out(case: Case, approved: Sequence[Change], terminal: Terminal, consen
     if not ready:
         return Settled(pending(case))
     consent = consent or Consent(has_person())
-    if not _is_sure(case, ready, terminal, consent):
+    mass = case.mass_deletion(ready, already=_already(case, by))
+    if mass is not None and not _is_sure(case, mass, terminal, consent):
         is_answer = consent.can_ask and consent.deletions is None
         return Settled(pending(case), exits.DONE if is_answer else exits.NOBODY_TO_ASK)
+    who = by if by and mass is None else getpass.getuser()
     with commit_after(case, ready, consent.message, terminal) as commit:
-        return commit(_write(case, ready, terminal))
+        return commit(_write(case, ready, terminal, who))
 
 
-def _write(case: Case, ready: Sequence[Change], terminal: Terminal) -> Settled:
+def _already(case: Case, by: str) -> int:
+    """How many deletions go before these, with nobody looking then or now."""
+    from sandbox.gate.unseen import NOBODY, deleted_unseen
+
+    return deleted_unseen(case.session) if by in NOBODY else 0
+
+
+def _write(case: Case, ready: Sequence[Change], terminal: Terminal, by: str) -> Settled:
     """Apply, and show what came of it."""
     from cli.screen.changes import show_applied
     from cli.screen.conflicts import show_conflicts
     from sandbox.gate.apply import Applied as Done
 
-    result = apply(case, ready, getpass.getuser())
+    result = apply(case, ready, by)
     if not isinstance(result, Done):
         show_conflicts(case, result.conflicts, terminal)
         stays = Pending(len(case.changes.pending), case.session.id, len(result.conflicts))
@@ -74,12 +91,11 @@ def without_denied(case: Case, changes: Sequence[Change], terminal: Terminal) ->
     return [change for change in changes if change.path not in gone]
 
 
-def _is_sure(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent) -> bool:
-    """Whether these deletions are meant: few, or their number was stated, or somebody types it now."""
+def _is_sure(case: Case, mass: "MassDeletion", terminal: Terminal, consent: Consent) -> bool:
+    """Whether these deletions are meant: their number was stated, or somebody types it now."""
     from cli.ask import Person
 
-    mass = case.mass_deletion(changes)
-    if mass is None or consent.deletions == mass.files:
+    if consent.deletions == mass.files:
         return True
     terminal.line(terminal.style(f"this {mass.reason}", "red"))
     if consent.deletions is not None:

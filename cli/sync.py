@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cli.case import Case, apply
 from cli.screen import safe
 from cli.screen.changes import still_changing
+from cli.words import count
 from sandbox.changes import Change
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from sandbox.base import Sandbox
     from sandbox.sessions import Session
 
-BY: Final = "the rules, by --sync"
 NAMED: Final = 3
 """How many pending files the line names."""
 
@@ -33,7 +33,7 @@ class Synced:
     @property
     def sentence(self) -> str:
         """One line that is safe to show."""
-        parts = [f"synced {count(len(self.applied))}"] if self.applied else []
+        parts = [f"synced {count(len(self.applied), 'file')}"] if self.applied else []
         if self.waiting:
             named = [f"{safe.path(path)} ({reason})" for path, reason in self.waiting[:NAMED]]
             more = [f"{len(self.waiting) - NAMED:,} more"] if len(self.waiting) > NAMED else []
@@ -59,6 +59,7 @@ def sync(case: Case, *, is_blanket: bool, running: int = 0) -> Synced:
     Raises SettingsError, StateError, OutOfSpace, CheckoutRefused, SessionBusy.
     """
     from sandbox.gate.apply import Conflicts
+    from sandbox.gate.unseen import BY_SYNC
 
     # The sandbox goes on over a checkout that is written to below its mount. For every path concerned that is safe:
     # what the sandbox changed lies in the upper layer, and so do the whiteout or the opaque folder that hide what it
@@ -66,11 +67,11 @@ def sync(case: Case, *, is_blanket: bool, running: int = 0) -> Synced:
     # leaves no such mark: `sandbox.gate.vanished` finds it by the notes.
     reasons = _held(case, is_blanket)
     ready = _free(case, reasons)
-    result = apply(case, ready, BY) if ready else None
+    result = apply(case, ready, BY_SYNC) if ready else None
     if isinstance(result, Conflicts):  # somebody saved in between: without those paths, once more
         reasons |= {one.path: safe.line(one.reason) for one in result.conflicts}
         ready = _free(case, reasons)
-        result = apply(case, ready, BY) if ready else None
+        result = apply(case, ready, BY_SYNC) if ready else None
     if isinstance(result, Conflicts):
         reasons |= {change.path: BOTH_CHANGED for change in ready}
         result = None
@@ -91,7 +92,7 @@ def _held(case: Case, is_blanket: bool) -> dict[bytes, str]:
         elif change.moved:
             found[change.path] = BOTH_CHANGED
     ready = [change for change in case.changes.pending if change.path not in found]
-    if case.mass_deletion(ready, already=deleted_unseen(case.session, BY)) is not None:
+    if case.mass_deletion(ready, already=deleted_unseen(case.session)) is not None:
         found |= {change.path: "mass deletion" for change in ready if loses_content(change)}
     return found
 
@@ -137,8 +138,3 @@ class Syncing:
         if notice.text and (is_news or notice.text != self._said):
             emit(notice)
         self._said = notice.text
-
-
-def count(files: int) -> str:
-    """A number of files in words."""
-    return f"{files:,} file{'' if files == 1 else 's'}"

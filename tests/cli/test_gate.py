@@ -140,6 +140,23 @@ def test_many_deletions_are_never_applied_unseen(paddock, project):
     assert (project / "59.txt").exists()
 
 
+def test_s34_what_auto_deletes_run_by_run_adds_up(paddock, project, script):
+    for number in range(130):
+        (project / f"{number}.txt").write_text("x")
+
+    def rest(first, *more):
+        delete = f'{{tools: [{{Bash: {{command: "seq -f %g.txt {first} {first + 29} | xargs rm"}}}}]}}'
+        turns = [SAY, SAY, delete] if more else [delete]
+        return paddock("run", "--apply", "auto", *more, "--script", script(*turns, SAY), "go", cwd=project)
+
+    assert rest(0).returncode == 0
+    assert not (project / "0.txt").exists()
+    done = rest(30, "--continue")
+    assert done.returncode == 4
+    assert "deletes 60 files, more than 50" in done.stderr
+    assert (project / "30.txt").exists()
+
+
 def test_single_paths_are_applied_and_discarded(paddock, project):
     paddock("exec", "--", "sh", "-c", "mkdir d; touch d/1 d/2 x; rm a.txt", cwd=project)
     assert last_line(paddock("apply", "--yes", "d/1", cwd=project).stdout).startswith(

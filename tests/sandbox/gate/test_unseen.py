@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.changes import Change, File
 from sandbox.gate.approval import Approval, Before, record_approval, record_discarded, record_outcome
-from sandbox.gate.unseen import deleted_unseen
+from sandbox.gate.unseen import BY_AUTO, BY_SYNC, deleted_unseen
 from sandbox.sessions import Meta, Sessions, new_id, now
 
 OLD = File("0" * 64, 1)
@@ -25,12 +25,12 @@ def applied(session, tmp_path, by, *changes, outcome=True):
 
 
 def test_deletions_by_rules_add_up_until_somebody_else_approves(session, tmp_path):
-    assert deleted_unseen(session, "rules") == 0
+    assert deleted_unseen(session) == 0
     for number in range(3):
         gone = Change(b"%d" % number, OLD, None)
-        applied(session, tmp_path, "rules", gone, Change(b"n%d" % number, None, OLD))
-    assert deleted_unseen(session, "rules") == 3
-    applied(session, tmp_path, "rules", Change(b"x", OLD, None), outcome=False)
-    assert deleted_unseen(session, "rules") == 3
+        applied(session, tmp_path, (BY_SYNC, BY_AUTO)[number % 2], gone, Change(b"n%d" % number, None, OLD))
+    assert deleted_unseen(session) == 3
+    applied(session, tmp_path, BY_SYNC, Change(b"x", OLD, None), outcome=False)
+    assert deleted_unseen(session) == 3
     applied(session, tmp_path, "me", Change(b"y", OLD, None))
-    assert deleted_unseen(session, "rules") == 0
+    assert deleted_unseen(session) == 0
