@@ -105,8 +105,7 @@ def freeze(session: Session, settings: str = "") -> Case:
     from sandbox.gate.freeze import frozen
 
     checkout = Path(session.meta().checkout)
-    has_begun = (session.path / "manifest").exists()  # nothing inside can have run before there was one
-    return Case(session, checkout, frozen(session) if has_begun else ChangeSet(), settings)
+    return Case(session, checkout, frozen(session), settings)
 
 
 def chosen(case: Case, paths: Sequence[str]) -> tuple[Change, ...]:

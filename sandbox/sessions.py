@@ -131,6 +131,10 @@ class Session:
         except SessionBusy:
             return True
 
+    def is_held_elsewhere(self) -> bool:
+        """Whether a live process that is not this one holds the session now."""
+        return self.is_held() and (self.path / "lock").read_bytes().strip() != str(os.getpid()).encode()
+
 
 class Sessions:
     """All sessions under one state folder."""

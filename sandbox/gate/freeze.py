@@ -19,7 +19,7 @@ def frozen(session: Session) -> ChangeSet:
     The caller makes sure that nothing writes meanwhile: the container is paused, or there is none.
     Raises: OutOfSpace, StateError.
     """
-    if is_new(session):
+    if is_new(session) or _is_being_noted(session):
         return ChangeSet()
     checkout = Path(session.meta().checkout)
     if checkout.is_dir():
@@ -60,6 +60,14 @@ def note_checkout(session: Session, before: int) -> None:
     Manifest.take(Path(session.meta().checkout), before=before).save(session.manifest)
 
 
+def _is_being_noted(session: Session) -> bool:
+    """Whether another process is still looking at what the session began with: until then nobody can compare."""
+    return not session.manifest.exists() and session.is_held_elsewhere()
+
+
 def _is_empty(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return next(entries, None) is None
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True  # a crash came before it was made

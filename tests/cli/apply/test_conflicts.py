@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 
 from sandbox.gate.manifest import Manifest
 from tests.cli.apply.texts import AGENT
@@ -129,3 +131,31 @@ def test_k06_many_files_that_moved_are_one_message(paddock, session, project):
     assert "git checkout" in shown
     assert len(shown.splitlines()) < 25
     assert len(json.loads(paddock("apply", "--yes", "--json", cwd=project).stdout)["conflicts"]) == 300
+
+
+def test_what_a_killed_session_wrote_is_found_although_its_look_at_the_checkout_was_cut_short(
+    paddock, session, project
+):
+    session.manifest.unlink()
+    assert "2 files pending" in paddock("status", cwd=project).stdout
+    assert "pending" in paddock("sessions", "list", cwd=project).stdout
+    done = paddock("apply", "--yes", cwd=project)
+    assert (done.returncode, app(project) == AGENT) == (5, False)  # nobody knows what the user had before
+    assert paddock("apply", "--yes", "--on-conflict", "theirs", cwd=project).returncode == 0
+    assert (app(project), (project / "new.txt").read_text()) == (AGENT, "new\n")
+
+
+def test_nothing_is_compared_while_the_session_is_still_looking_at_what_it_began_with(paddock, session, project):
+    session.manifest.unlink()
+    holder = """
+import sys; from pathlib import Path; from sandbox.sessions import Session
+with Session(Path(sys.argv[1])).hold(): print(flush=True); sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, session.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        running.stdout.readline()
+        assert "host unchanged" in paddock("status", cwd=project).stdout
+        assert not session.manifest.exists()
+        running.stdin.close()
+    assert "2 files pending" in paddock("status", cwd=project).stdout
