@@ -97,7 +97,8 @@ class Emulator:
         """Press a key until it has done what it does: one that comes before the screen is ready counts for nothing."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self._read(0.3)
+            while self._read(0.3):  # until the screen has come to rest
+                pass
             self.send(key)
             if self._sees(then, 5):
                 return
