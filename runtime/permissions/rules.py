@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from runtime.permissions.patterns import BadPattern, Pattern
 from sandbox.gate.names import folded
+from sandbox.gate.patterns import BadPattern, Pattern
 
 Judgement = Literal["deny", "ask", "allow"]
 JUDGEMENTS: Final[tuple[Judgement, ...]] = get_args(Judgement)

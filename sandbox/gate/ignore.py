@@ -6,20 +6,40 @@ Nothing here runs git. What the sandbox writes into its `.gitignore` changes not
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
+from sandbox.gate.patterns import BadPattern, Pattern
 from sandbox.gate.syscalls import DIRECTORY, FILE, open_beneath
 from sandbox.gate.tracked import tracked
 
-_LARGEST = 4 * 1024 * 1024  # bytes of one ignore file; more is not written by people
+_LARGEST = 1024 * 1024  # bytes of one ignore file; more is not written by people
+_MOST = 10_000  # patterns of one
 
 _SECTION = re.compile(r'^\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"[^"]*"\s*)?\]')
 _EXCLUDES = re.compile(r'^\s*excludesfile\s*=\s*"?(.*?)"?\s*$', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The patterns of one ignore file, the last one first, each with what it says: left out, or taken back in.
+
+    Those that spell out a name can only mean what ends in it, so they are looked up; `others` have to be tried.
+    """
+
+    by_name: Mapping[str, Sequence[tuple[int, Pattern, bool]]]
+    others: Sequence[tuple[int, Pattern, bool]]
+
+    def decide(self, names: Sequence[str], *, is_folder: bool) -> bool | None:
+        """What the last pattern that means this path says; None if there is none."""
+        found = next((one for one in self.by_name.get(names[-1], ()) if one[1].means(names, is_folder=is_folder)), None)
+        for place, pattern, leaves_out in self.others:
+            if found is not None and found[0] > place:
+                break
+            if pattern.means(names, is_folder=is_folder):
+                return leaves_out
+        return None if found is None else found[2]
 
 
 @dataclass(frozen=True)
@@ -31,7 +51,7 @@ class _Folder:
 
     is_ignored: bool
     exists: bool
-    rules: tuple[tuple[int, GitIgnoreSpec], ...]
+    rules: tuple[tuple[int, _Lines], ...]
 
 
 class Ignored:
@@ -110,26 +130,13 @@ class Ignored:
             os.close(descriptor)
 
 
-def _decide(rules: Sequence[tuple[int, GitIgnoreSpec]], path: bytes, is_dir: bool) -> bool:
+def _decide(rules: Sequence[tuple[int, _Lines]], path: bytes, is_dir: bool) -> bool:
     """The nearest file that says something wins; in it, the last pattern that matches."""
-    for offset, spec in rules:
-        subject = os.fsdecode(path[offset:]) + ("/" if is_dir else "")
-        for pattern in reversed(spec.patterns):
-            if pattern.include is not None and _is_match(pattern, subject):
-                return pattern.include
+    for offset, lines in rules:
+        said = lines.decide(os.fsdecode(path[offset:]).split("/"), is_folder=is_dir)
+        if said is not None:
+            return said
     return False
-
-
-def _is_match(pattern: GitIgnoreSpecPattern, subject: str) -> bool:
-    """Whether a pattern means this very path. For pathspec one that means a folder also means all that is in it; for
-    us the folder has had its own turn, and may have been taken back in by another file.
-    """
-    if pattern.regex is None:
-        return False
-    if pattern.regex.groupindex:  # the group is the end of a path
-        return pattern.regex.fullmatch(subject) is not None
-    found = pattern.regex.match(subject)  # `*` and `folder/**`: everything, or everything below
-    return found is not None and (found.end() < len(subject) or not found[0].endswith("/"))
 
 
 def user_excludes(home: Path) -> Path:
@@ -152,19 +159,26 @@ def user_excludes(home: Path) -> Path:
     return default
 
 
-def _compile(data: bytes) -> GitIgnoreSpec | None:
-    lines = [line.removesuffix("\r") for line in os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).split("\n")]
-    usable = [line for line in lines if _compiles(line)]
-    return GitIgnoreSpec.from_lines(usable) if any(usable) else None
+def _compile(data: bytes) -> _Lines | None:
+    by_name: dict[str, list[tuple[int, Pattern, bool]]] = {}
+    others: list[tuple[int, Pattern, bool]] = []
+    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).split("\n")
+    wanted = [line for line in (_stripped(line) for line in lines) if line and not line.startswith("#")]
+    for place, line in reversed(list(enumerate(wanted[:_MOST]))):
+        try:
+            pattern = Pattern.read(line.removeprefix("!"))
+        except BadPattern:
+            continue  # git skips a pattern it cannot read and goes on; so do we
+        name = pattern.name
+        (others if name is None else by_name.setdefault(name, [])).append((place, pattern, not line.startswith("!")))
+    return _Lines(by_name, others) if by_name or others else None
 
 
-def _compiles(line: str) -> bool:
-    """Git skips a pattern it cannot read and goes on; so do we."""
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+def _stripped(line: str) -> str:
+    """A line without its end, and without the blanks there that no backslash keeps."""
+    text = line.removesuffix("\r").rstrip(" ")
+    slashes = len(text) - len(text.rstrip("\\"))
+    return text + " " if slashes % 2 and len(text) < len(line.removesuffix("\r")) else text
 
 
 def _read_own(path: Path | None) -> bytes:

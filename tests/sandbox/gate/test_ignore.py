@@ -25,7 +25,9 @@ def ask_git(folder, paths, home):
 PARTS = ["a", "b", "ab", "a.o", "build", "x y"]
 PATTERNS = st.sampled_from([
     "a", "b/", "/a", "*.o", "!a", "!a.o", "a/b", "/build/", "**/b", "a/**", "a/**/b", "build/*", "!build/a", "# a", "",
-    "\\#", "a*", "?", "[ab]", "!*", "*", "x\\ y", "a ", "!b/", "**", "/*", "!/a",
+    "\\#", "a*", "?", "[ab]", "!*", "*", "x\\ y", "a ", "!b/", "**", "/*", "!/a", "**/", "a/**/", "!**/b", "a*b*",
+    "**b", "a/**/b/**", "\\!a", "[!a]", "a[", "\\", "a\\", "x y\\ ", "b/*/", "*/b", "**/a/**/b", "!a/**", "[a", "//",
+    "/", "!",
 ])  # fmt: skip
 FILES = st.dictionaries(st.sampled_from(["", "a/", "build/", "a/b/"]), st.lists(PATTERNS, max_size=4), max_size=3)
 PATHS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=3).map("/".join)
@@ -123,3 +125,21 @@ def test_a_folder_with_the_name_of_an_ignore_file_ignores_nothing(tmp_path):
     (tmp_path / "a" / ".gitignore").write_text("b\n")
     assert not Ignored(tmp_path).matches(b"b", False)
     assert Ignored(tmp_path).matches(b"a/b", False)
+
+
+def test_r17_patterns_and_names_that_were_made_for_each_other_take_no_time(checkout):
+    (checkout / ".gitignore").write_text("*a" * 40 + "b\n" + "**/a/" * 40 + "b\n")
+    ignored = Ignored(checkout)
+    assert not ignored.matches(b"a" * 255, False)
+    assert not ignored.matches(b"a/" * 200 + b"a", False)
+
+
+def test_an_ignore_file_of_a_hundred_megabytes_takes_no_time_and_what_is_read_of_it_counts(checkout):
+    with (checkout / ".gitignore").open("w") as file:
+        file.write("first\n*.o\n" + "".join(f"n{number}\n" for number in range(50_000)) + "*x\n" * 25_000_000)
+    ignored = Ignored(checkout)
+    assert [path for path in (b"first", b"a.o", b"n9", b"a.c") if ignored.matches(path, False)] == [
+        b"first",
+        b"a.o",
+        b"n9",
+    ]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-from runtime.permissions.patterns import BadPattern, Pattern
+from sandbox.gate.patterns import BadPattern, Pattern
 
 PARTS = st.sampled_from(["a", "b", "*", "**", "a*", "?", "[ab]", "[!a]", "*.b", "a.b", "a*b*", r"\a", r"\*"])
 NAMES = st.sampled_from(["a", "b", "ab", "a.b", "c", "abb", "*", "\n"])

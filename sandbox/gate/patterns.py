@@ -1,4 +1,4 @@
-"""Which paths a rule means: gitignore's syntax, matched name by name.
+"""Which paths a rule of permissions, or a line of an ignore file, means: gitignore's syntax, matched name by name.
 
 Not by one regular expression for the whole path, as most libraries do: names are the sandbox's, rules may be the
 repository's, and together they can keep such an expression busy for years. Here the work is at most the number of
@@ -17,6 +17,7 @@ ANY: Final = "**"
 _SPECIAL: Final = re.compile(r"[*?\[\\]")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _BRACKET: Final = re.compile(r"\[[!^]?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_OPEN: Final = re.compile(r"[\[\\]")
 
 
 class BadPattern(ValueError):
@@ -33,8 +34,19 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str) -> "Pattern":
-        """Read a pattern. Raises BadPattern."""
+        """Read a pattern strictly: it is somebody's rule. Raises BadPattern."""
         _check(text)
+        return cls._of(text)
+
+    @classmethod
+    def read(cls, text: str) -> "Pattern":
+        """Read a pattern of an ignore file, as git does. Raises BadPattern for what can match nothing there."""
+        if _OPEN.search(_BRACKET.sub("", _ESCAPED.sub("", text))):
+            raise BadPattern("holds a bracket that is not closed, or ends in a backslash that escapes nothing")
+        return cls._of(text)
+
+    @classmethod
+    def _of(cls, text: str) -> "Pattern":
         body = text.rstrip("/")
         is_folder = body != text
         parts = tuple(body.removeprefix("/").split("/"))
@@ -44,6 +56,11 @@ class Pattern:
             parts = (ANY, *parts)
         literal = "" if _SPECIAL.search(body) or is_folder else body.removeprefix("/")
         return cls(parts, is_folder, literal)
+
+    @property
+    def name(self) -> str | None:
+        """The name that every path it means ends in; None if that is not one only."""
+        return None if self.parts[-1] == ANY or _SPECIAL.search(self.parts[-1]) else self.parts[-1]
 
     @property
     def folded(self) -> "Pattern":
@@ -69,6 +86,26 @@ class Pattern:
                     return True
         return False
 
+    def means(self, names: Sequence[str], *, is_folder: bool) -> bool:
+        """Whether the pattern means this very path, as a line of an ignore file: what is above it had its own turn."""
+        if self.is_folder and not is_folder:
+            return False
+        body = self._body
+        if body is None:
+            return self._reaches(names)
+        has_tail = self.parts[-1] == ANY  # then something has to be below
+        last = len(names) - len(body)
+        starts = range(last) if has_tail else range(last, last + 1)
+        if not self._is_anywhere:
+            starts = range(1) if 0 in starts else range(0)
+        return last >= 0 and any(all(map(_means, body, names[at : at + len(body)])) for at in starts)
+
+    def _reaches(self, names: Sequence[str]) -> bool:
+        places = self._after_any({0})
+        for name in names:
+            places = self._after_any({place for at in places for place in self._step(at, name)})
+        return len(self.parts) in places
+
     @functools.cached_property
     def _plain(self) -> Sequence[str]:
         """The parts that have to be there as they are written: most paths have not even those."""
@@ -85,7 +122,11 @@ class Pattern:
         parts = parts[:-1] if len(parts) > 1 and parts[-1] == ANY else parts
         if not parts or ANY in parts:
             return None
-        return tuple(_glob(part) if _SPECIAL.search(part) else part for part in parts)
+        return tuple(map(_part, parts))
+
+    @functools.cached_property
+    def _compiled(self) -> "tuple[_Part, ...]":
+        return tuple(map(_part, self.parts))
 
     def _walk(self, names: Sequence[str], *, is_folder: bool) -> bool:
         """The same for any pattern: after every name, all the places where the pattern may go on."""
@@ -106,7 +147,7 @@ class Pattern:
         part = self.parts[place]
         if part == ANY:  # at the end it wants at least one name, before that none
             return (place, place + 1) if place == len(self.parts) - 1 else (place,)
-        return (place + 1,) if _glob(part).match(name) else ()
+        return (place + 1,) if _means(self._compiled[place], name) else ()
 
     def _after_any(self, places: set[int]) -> set[int]:
         """The same places, and those behind a `**` that takes no name."""
@@ -135,6 +176,10 @@ def _check(text: str) -> None:
 
 
 _Part = str | re.Pattern[str]
+
+
+def _part(part: str) -> _Part:
+    return _glob(part) if _SPECIAL.search(part) else part
 
 
 def _means(part: _Part, name: str) -> bool:
