@@ -28,7 +28,7 @@ def apply(
     sandbox edited one file, both edits are merged; where that cannot be, you are asked, and without a terminal nothing
     is written.
     """
-    from cli import place
+    from cli import exits, place
     from cli.applying import Order, carry_out, ids, report
     from cli.truth import as_json as truth_json
 
@@ -48,6 +48,8 @@ def apply(
     _require_sense({name for name, value in given.items() if value})
     wanted = find(target, directory)
     if watch:
+        if wanted.paths:
+            raise exits.Misuse("--watch follows a whole session: leave the paths out, rules say what may be applied")
         from cli.following import Wish as Watched
         from cli.following import follow
 

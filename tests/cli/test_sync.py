@@ -163,6 +163,8 @@ def test_apply_watch_of_a_session_that_does_not_run_says_what_to_do(paddock, pro
     paddock("run", "go", "--script", script(bash("echo x > x"), "{text: done}"), cwd=project)
     done = paddock("apply", "--watch", cwd=project)
     assert (done.returncode, "is not running: `paddock apply" in done.stderr) == (2, True)
+    named = paddock("apply", "--watch", "x", cwd=project)
+    assert (named.returncode, "leave the paths out" in named.stderr) == (2, True)
 
 
 def test_a_host_edit_during_a_run_is_seen_by_the_user_and_told_to_the_model(project, start, script, variables):
