@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from runtime.permissions.policy import Policy
 
 FEW: Final = 3  # changes named in one line
-SOME: Final = 8  # denied changes shown, each with its rule
+SOME: Final = 8  # denied changes shown, each with its rule; and so many sentences about settings
 
 
 def show_notices(policy: "Policy", terminal: Terminal) -> None:
     """What is odd about the settings files: ignored rules, files left out."""
-    for notice in policy.notices:
+    for notice in policy.notices[:SOME]:
         _say(f"  settings: {safe.line(notice)}", terminal, "yellow")
+    if len(policy.notices) > SOME:
+        more = len(policy.notices) - SOME
+        _say(f"  settings: … and {more:,} more: `paddock policy check` names them all", terminal, "yellow")
 
 
 def show_denied(case: "Case", changes: Sequence[Change], terminal: Terminal) -> None:

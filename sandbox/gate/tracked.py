@@ -13,6 +13,7 @@ from sandbox.gate.host import opened_checkout
 from sandbox.gate.syscalls import FILE, open_beneath
 
 _LARGEST = 256 * 1024 * 1024  # bytes: an index of a million files
+_NAMES = 512 * 1024 * 1024  # bytes of all paths: ten times those of a million files
 _ENTRY = 62  # bytes before the name: times, ids, size, the object's SHA-1, flags
 _EXTENDED, _NAME_LENGTH = 0x4000, 0x0FFF
 
@@ -31,7 +32,7 @@ def _paths(data: bytes) -> list[bytes]:
     if signature != b"DIRC" or version not in (2, 3, 4):
         raise ValueError("not an index")
     found: list[bytes] = []
-    position, before = 12, b""
+    position, before, room = 12, b"", _NAMES
     for _ in range(count):
         (flags,) = struct.unpack_from(">H", data, position + _ENTRY - 2)
         start = position + _ENTRY + (2 if flags & _EXTENDED else 0)
@@ -42,6 +43,9 @@ def _paths(data: bytes) -> list[bytes]:
             before = b""
         end = data.index(b"\0", start)
         before += data[start:end]
+        room -= len(before)  # in version 4 every path may be a little longer than the one before
+        if room < 0:
+            raise ValueError("paths without end")
         found.append(before)
         position = end + 1 if version == 4 else position + (end - position + 8) // 8 * 8
     return found

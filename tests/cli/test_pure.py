@@ -1,14 +1,19 @@
 """Decisions that need nothing but values: the last line, wrapping, bars, policies."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.order import DIALS
+from cli.screen.judged import show_notices
 from cli.screen.progress import bar
 from cli.screen.prose import Prose
+from cli.screen.terminal import Terminal
 from cli.truth import Applied, Pending, Unchanged, as_json, sentence
 from images.image import Progress
+from runtime.permissions.policy import Policy
 
 ID = "3f2a9c1b-0000-4000-8000-000000000000"
 
@@ -64,3 +69,11 @@ def test_wrapping_loses_no_word_and_does_not_depend_on_how_the_text_arrived(text
 def test_code_fences_are_not_broken():
     code = "```\n" + "word " * 40 + "end\n```\n"
     assert wrapped(code, 20, []) == code
+
+
+def test_p02_the_settings_of_a_repository_fill_no_screen():
+    out = io.StringIO()
+    show_notices(Policy("/x", notices=tuple(f"n{number}" for number in range(5_000))), Terminal(out))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 9
+    assert lines[-1] == "  settings: … and 4,992 more: `paddock policy check` names them all"

@@ -59,3 +59,9 @@ def test_a_tracked_file_is_not_left_out_whatever_the_rules_say(repository):
     assert not Ignored(repository).leaves_out(b"b.log", False)
     assert Ignored(repository).leaves_out(b"new.log", False)
     assert not Ignored(repository).leaves_out(b"new.txt", False)
+
+
+def test_r17_an_index_whose_paths_grow_without_end_tracks_nothing(repository):
+    entry = bytes(60) + b"\x00\x00" + b"\x00" + b"x" * 100 + b"\0"
+    (repository / ".git" / "index").write_bytes(b"DIRC" + (4).to_bytes(4) + (100_000).to_bytes(4) + entry * 100_000)
+    assert tracked(repository) == frozenset()
