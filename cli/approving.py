@@ -39,6 +39,7 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
     Raises ApprovalNeeded if nobody can be asked; Misuse if all that was named is denied.
     """
     from cli.screen.judged import show_left, show_notices
+    from sandbox.gate.held import independent
 
     show_notices(case.policy, terminal)
     open_ = gate.without_denied(case, changes, terminal)
@@ -59,7 +60,7 @@ def approve(case: Case, changes: Sequence[Change], wish: Wish, terminal: Termina
         raise exits.ApprovalNeeded(f"applying {count(len(open_), 'file')} has to be approved: add --yes")
     else:
         approved = _asked(case, plain, special, terminal)
-    approved = _without_waiting(case, approved)
+    approved = independent(approved, case.changes.changes)
     return gate.carry_out(case, approved, terminal, wish.consent) if approved else Settled(pending(case))
 
 
@@ -88,13 +89,3 @@ def _asked(case: Case, plain: Sequence[Change], special: Sequence[Change], termi
             case _:
                 pass
     return approved
-
-
-def _without_waiting(case: Case, approved: Sequence[Change]) -> list[Change]:
-    """The approved ones that do not depend on one that was not."""
-    from sandbox.gate.held import held_with
-
-    paths = {change.path for change in approved}
-    everything = case.changes.changes
-    waiting = held_with(everything, {change.path for change in everything} - paths)
-    return [change for change in approved if change.path not in waiting]

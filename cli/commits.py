@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cli import exits, place
-from cli.commits_approval import Judged, Wish, count, is_approved
+from cli.commits_approval import Judged, Wish, is_approved
 from cli.screen import safe
+from cli.words import count
 
 if TYPE_CHECKING:
     from cli.signals import Interrupts
@@ -97,7 +98,7 @@ def _decide(arrival: _Arrival, wish: Wish) -> int:
             return exits.DONE
         taken = take(quarantined, brought, arrival.branch, arrival.known)
     shown = safe.line(taken.branch)
-    what = f"{count(taken.commits)} on the new branch {shown}; your files and HEAD are as they were"
+    what = f"{count(taken.commits, 'commit')} on the new branch {shown}; your files and HEAD are as they were"
     out.line(out.style(what, "bold"))
     out.line(f"  git log -p {shown}    git merge {shown}")
     return exits.DONE

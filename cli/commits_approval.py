@@ -12,6 +12,7 @@ from cli.ask import Person, has_person
 from cli.case import Case, relative
 from cli.screen import safe
 from cli.screen.terminal import Terminal
+from cli.words import count
 from sandbox.changes import ChangeSet
 from sandbox.errors import CommitRefused
 
@@ -90,15 +91,12 @@ def is_approved(judged: Judged, wish: Wish, branch: str, terminal: Terminal) -> 
             f"--yes alone does not cover these: name what you mean, or leave --yes out: {listed}"
         )
     if not wish.yes and not has_person():
-        raise exits.ApprovalNeeded(f"taking over {count(len(judged.brought.commits))} has to be approved: add --yes")
+        raise exits.ApprovalNeeded(
+            f"taking over {count(len(judged.brought.commits), 'commit')} has to be approved: add --yes"
+        )
     if not _is_sure(judged, wish, terminal):
         return False
     return wish.yes or _asked(judged, unnamed, branch, terminal)
-
-
-def count(commits: int) -> str:
-    """`1 commit`, `3 commits`."""
-    return f"{commits:,} commit{'' if commits == 1 else 's'}"
 
 
 def _unnamed(judged: Judged, wish: Wish) -> list[bytes]:
@@ -136,7 +134,7 @@ def _asked(judged: Judged, special: Sequence[bytes], branch: str, terminal: Term
         terminal.line(terminal.style(f"  {safe.path(path)}  {safe.line(reason)}", "yellow"))
     if special and not person.confirm("is that what you want?"):
         return False
-    question = f"take over {count(len(judged.brought.commits))} as the new branch {safe.line(branch)}?"
+    question = f"take over {count(len(judged.brought.commits), 'commit')} as the new branch {safe.line(branch)}?"
     while (answer := person.choose(question, ANSWERS, "n")) == "d":
         show_contents(judged.brought, judged.blobs, terminal)
     return answer == "y"

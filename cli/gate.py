@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 
 def apply_all(case: Case, terminal: Terminal, consent: Consent | None = None) -> Settled:
     """A blanket allow: apply what no rule holds back and no effect, and say what is left for a person."""
-    from cli.screen.judged import show_left
-    from sandbox.gate.held import held_with
     from sandbox.gate.unseen import BY_AUTO
 
-    covered = {change.path for change in case.changes.pending if case.verdict(change).is_ordinary}
-    held = {change.path for change in case.changes.changes} - covered
-    free = covered - held_with(case.changes.changes, held)
-    show_left(case, [change for change in case.changes.pending if change.path in held], terminal)
-    ready = [change for change in case.changes.pending if change.path in free]
-    return carry_out(case, ready, terminal, consent, by=BY_AUTO) if ready else Settled(pending(case))
+    covered = [change for change in case.changes.pending if case.verdict(change).is_ordinary]
+    return apply_part(case, covered, terminal, consent, by=BY_AUTO)
+
+
+def apply_part(
+    case: Case, part: Sequence[Change], terminal: Terminal, consent: Consent | None = None, *, by: str = ""
+) -> Settled:
+    """Apply some of what waits, as far as it does not depend on the rest, and say what is left for a person."""
+    from cli.screen.judged import show_left
+    from sandbox.gate.held import independent
+
+    going = {change.path for change in part}
+    show_left(case, [change for change in case.changes.pending if change.path not in going], terminal)
+    ready = independent(part, case.changes.changes)
+    return carry_out(case, ready, terminal, consent, by=by) if ready else Settled(pending(case))
 
 
 def carry_out(
@@ -81,14 +88,12 @@ def _write(case: Case, ready: Sequence[Change], terminal: Terminal, by: str) -> 
 def without_denied(case: Case, changes: Sequence[Change], terminal: Terminal) -> list[Change]:
     """The changes that somebody may approve; those that a rule denies are shown with the rule."""
     from cli.screen.judged import show_denied
-    from sandbox.gate.held import held_with
+    from sandbox.gate.held import independent
 
-    denied = {change.path for change in changes if case.verdict(change).decision == "deny"}
-    if not denied:
-        return list(changes)
-    show_denied(case, [change for change in changes if change.path in denied], terminal)
-    gone = denied | held_with(changes, denied)
-    return [change for change in changes if change.path not in gone]
+    denied = [change for change in changes if case.verdict(change).decision == "deny"]
+    if denied:
+        show_denied(case, denied, terminal)
+    return independent([change for change in changes if case.verdict(change).decision != "deny"], changes)
 
 
 def _is_sure(case: Case, mass: "MassDeletion", terminal: Terminal, consent: Consent) -> bool:

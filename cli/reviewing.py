@@ -31,22 +31,9 @@ def offer(case: Case, terminal: Terminal, consent: Consent) -> Settled:
         case "r":
             return review(case, waiting, terminal, consent=consent)
         case "a":
-            return _apply(case, ordinary, terminal, consent)
+            return gate.apply_part(case, ordinary, terminal, consent)  # a conflict elsewhere does not hold them up
         case _:
             return Settled(pending(case))
-
-
-def _apply(case: Case, ordinary: Sequence[Change], terminal: Terminal, consent: Consent) -> Settled:
-    """Apply these, as far as they do not depend on what stays; a conflict elsewhere does not hold them up."""
-    from cli.screen.judged import show_left
-    from sandbox.gate.held import held_with
-
-    going = {change.path for change in ordinary}
-    staying = {change.path for change in case.changes.changes if change.path not in going}
-    waiting = held_with(case.changes.changes, staying)
-    show_left(case, [change for change in case.changes.pending if change.path in staying], terminal)
-    ready = [change for change in ordinary if change.path not in waiting]
-    return gate.carry_out(case, ready, terminal, consent) if ready else Settled(pending(case))
 
 
 def review(

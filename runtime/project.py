@@ -27,7 +27,7 @@ from sandbox.gate.decisions import approval as approval_of
 from sandbox.gate.diff import unified
 from sandbox.gate.effects import Host
 from sandbox.gate.freeze import manifest_of
-from sandbox.gate.held import held_with
+from sandbox.gate.held import independent
 from sandbox.gate.recovery import recover
 from sandbox.gate.undo import last_apply, undo
 from sandbox.opening import noted, opened, prepare
@@ -102,12 +102,11 @@ class Project:
         What a deny rule is about stays pending, and cannot be asked for. Raises: DeniedByRule, OutOfSpace,
         SessionBusy, StateError, CheckoutRefused.
         """
-        approved = self._allowed(changes.pending if only is None else only, is_named=only is not None)
-        approval = approval_of(changes, approved, "the Python API")
 
         def work() -> Applied | Conflicts:
+            approved = self._allowed(changes.pending if only is None else only, is_named=only is not None)
             return apply(
-                approval,
+                approval_of(changes, approved, "the Python API"),
                 checkout=self.checkout,
                 blobs=Blobs(self.session.blobs),
                 session=self.session,
@@ -133,15 +132,14 @@ class Project:
         self._calls += 1
         return Call(f"api-{self._calls}", what, summary.strip().split("\n")[0], agent="the Python API")
 
-    def _allowed(self, changes: Sequence[Change], *, is_named: bool) -> tuple[Change, ...]:
+    def _allowed(self, changes: Sequence[Change], *, is_named: bool) -> Sequence[Change]:
         host = Host(aliases=aliases(self.checkout, manifest_of(self.session).links()))
         verdicts = {change.path: self.policy.judge(change, host=host) for change in changes}
         denied = {path for path, verdict in verdicts.items() if verdict.decision == "deny"}
         if denied and is_named:
             first = min(denied)
             raise DeniedByRule(f"{escape(first)} is {verdicts[first].reason}: nothing was written")
-        gone = denied | held_with(changes, denied)
-        return tuple(change for change in changes if change.path not in gone)
+        return independent([change for change in changes if change.path not in denied], changes)
 
     def _inside(self, path: str) -> PurePosixPath:
         return self.sandbox.root / path

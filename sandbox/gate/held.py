@@ -6,6 +6,13 @@ from sandbox.changes import Change, Directory, File, Link
 from sandbox.gate.folders import above
 
 
+def independent(wanted: Collection[Change], every: Collection[Change]) -> list[Change]:
+    """Those of the wanted changes that do not wait for one of `every` that is not wanted."""
+    going = {change.path for change in wanted}
+    held = held_with(every, {change.path for change in every} - going)
+    return [change for change in wanted if change.path not in held]
+
+
 def held_with(changes: Collection[Change], held: Collection[bytes]) -> frozenset[bytes]:
     """The paths among `changes` that cannot be applied while those in `held` are not.
 

@@ -1,6 +1,5 @@
 """From what was decided to what is applied: the changes themselves, made of the contents that were reviewed."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,22 +24,16 @@ class Decided:
 
 def decided(state: State, blobs: "Blobs") -> Decided:
     """What the choices come to. Raises StateError if a content is missing or damaged; OutOfSpace."""
-    from sandbox.gate.held import held_with
+    from sandbox.gate.held import independent
 
-    made = tuple(_changes(state, blobs))
-    going = {change.path for change in made}
-    every = [item.change for item in state.items.values()]
-    held = held_with(every, {change.path for change in every if change.path not in going})
+    made = [change_of(item, choice, blobs) for item, choice in state.to_apply()]
+    ready = independent(made, [item.change for item in state.items.values()])
+    going = {change.path for change in ready}
     return Decided(
-        changes=tuple(change for change in made if change.path not in held),
+        changes=tuple(ready),
         kept=tuple(item.change for item in state.kept()),
-        waiting=tuple(change for change in made if change.path in held),
+        waiting=tuple(change for change in made if change.path not in going),
     )
-
-
-def _changes(state: State, blobs: "Blobs") -> Iterator[Change]:
-    for item, choice in state.to_apply():
-        yield change_of(item, choice, blobs)
 
 
 def change_of(item: Item, choice: Choice, blobs: "Blobs") -> Change:

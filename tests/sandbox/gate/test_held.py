@@ -1,7 +1,7 @@
 """What cannot be applied by itself: a folder does not go while something in it stays."""
 
 from sandbox.changes import Change, Directory, File, Link
-from sandbox.gate.held import held_with
+from sandbox.gate.held import held_with, independent
 
 OLD = File("0" * 64, 1)
 NEW = File("1" * 64, 1)
@@ -41,3 +41,11 @@ def test_what_stays_out_holds_no_folder():
     changes = [Change(b"a/new", None, NEW), Change(b"a/old", OLD, None)]
     assert held_with(changes, {b"a/new"}) == set()
     assert held_with(changes, {b"a/old"}) == set()
+
+
+def test_what_is_wanted_goes_unless_it_waits_for_something_that_is_not():
+    folder, inside, other = Change(b"a", FOLDER, None), Change(b"a/b", OLD, None), Change(b"x", OLD, None)
+    every = [folder, inside, other]
+    assert independent([folder, other], every) == [other]
+    assert independent([inside, folder, other], every) == [inside, folder, other]
+    assert independent([folder], [folder]) == [folder]
