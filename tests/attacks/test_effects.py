@@ -86,12 +86,18 @@ async def test_s29_a_replaced_interpreter_is_ignored_and_flagged_if_it_is_asked_
     assert all("runs later" in found for found in effects.values())
 
 
-async def test_p05_a_link_of_the_repository_is_not_a_way_round(judged, checkout):
+@pytest.fixture
+def links(checkout):
+    """Links in the checkout, which are there before the session begins."""
     (checkout / "docs").mkdir()
     (checkout / "docs" / "agents.md").write_text("be kind\n")
     (checkout / "CLAUDE.md").symlink_to("docs/agents.md")
     (checkout / "tools").mkdir()
     (checkout / ".vscode").symlink_to("tools")
+
+
+@pytest.mark.usefixtures("links")
+async def test_p05_a_link_of_the_repository_is_not_a_way_round(judged):
     effects, _ = await judged("echo evil > docs/agents.md; echo '{}' > .vscode/tasks.json; echo x > docs/x.md")
     assert effects == {
         "docs/agents.md": ["agent configuration"],
