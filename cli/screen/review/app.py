@@ -1,5 +1,6 @@
 """The full-screen review: the keys that decide, on what `frame` shows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -8,11 +9,13 @@ from textual import work
 from textual.binding import Binding, BindingType
 
 from cli.screen import safe
-from cli.screen.review import deciding, sheets, texts
+from cli.screen.review import deciding, halves, sheets, texts
 from cli.screen.review.decided import decided
 from cli.screen.review.diff_view import SPLIT_FROM
 from cli.screen.review.finding import Finding
-from cli.screen.review.state import Refusal, Side, State, Unseen, accept_all, accept_unseen, reject
+from cli.screen.review.frame import NEVER
+from cli.screen.review.ordinary import take_ordinary
+from cli.screen.review.state import Item, Refusal, Side, State, Unseen, accept_unseen, reject
 from cli.screen.review.subject import Apply, Edit, Interrupted, Leave
 from sandbox.errors import SandboxError
 
@@ -58,13 +61,20 @@ class ReviewApp(Finding):
         if row is None:
             return deciding.Place()
         if row.item is None:
-            return deciding.Place(below=self.listing.leaves[row.first : row.last])
+            return deciding.Place(below=self.listing.leaves[row.first : row.last], refused=row.refused)
         loaded = self.diff.loaded
         is_there = loaded is not None and loaded.item == row.item and self.wanted is None
         return deciding.Place(loaded if is_there else None, row.item, self.diff.hunk if self.diff.has_focus else 0)
 
-    def become(self, found: State | Refusal | Unseen) -> bool:
-        """Take a new state, or say why there is none; whether there is one."""
+    def on_change(self) -> Item | None:
+        """The change under the cursor; None, and why that does not do, on everything else."""
+        place = self.place()
+        if place.item is None:
+            self.say(NEVER if place.refused is not None else "choose a file first")
+        return place.item
+
+    def become(self, found: State | Refusal | Unseen, item: Item | None = None) -> bool:
+        """Take a new state, or say why there is none; whether there is one. `item` is what was decided about."""
         match found:
             case Refusal(reason):
                 self.say(safe.line(reason))
@@ -73,54 +83,74 @@ class ReviewApp(Finding):
                 self.ask_unseen(item.path)
                 return False
             case _:
-                self.say("")
-                self.state = found
+                state = found if item is None else halves.follow(self.state, found, item)
+                self.say("" if item is None else halves.said(self.state, state, item))
+                self.state = state
                 self.draw()
                 return True
 
     def on_diff_view_clicked(self) -> None:
         """A click on a hunk's mark is the space bar."""
         self.diff.focus()
-        self.become(deciding.accept(self.state, replace(self.place(), hunk=self.diff.hunk)))
+        item = self.on_change()
+        if item is not None:
+            self.become(deciding.accept(self.state, replace(self.place(), hunk=self.diff.hunk)), item)
 
     def action_accept(self) -> None:
         """Accept what is here and go on to what is open next; once more takes it back."""
-        before, place = self.state, self.place()
-        if self.become(deciding.accept(before, place)):
+        place = self.place()
+        if place.item is None and place.refused is None:
+            self.take(place.below)
+        elif self.on_change() is not None and self.become(deciding.accept(self.state, place), place.item):
             self._go_on(place)
 
     def action_reject(self) -> None:
         """Leave out what is here, and go on."""
         place = self.place()
-        self.become(deciding.reject(self.state, place))
+        if place.refused is not None:
+            self.say(NEVER)
+            return
+        self.become(deciding.reject(self.state, place), place.item)
         self._go_on(place)
 
     def action_undecide(self) -> None:
         """Take back what was decided here."""
-        self.become(deciding.undecide(self.state, self.place()))
+        place = self.place()
+        self.become(deciding.undecide(self.state, place), place.item)
 
     def action_accept_file(self) -> None:
         """Accept all of the file, wherever the cursor is in it."""
-        place = self.place()
-        if place.item is not None:
-            self.become(deciding.accept_file(self.state, place))
+        item = self.on_change()
+        if item is not None:
+            self.become(deciding.accept_file(self.state, self.place()), item)
 
     def action_reject_file(self) -> None:
         """Reject all of the file."""
-        place = self.place()
-        if place.item is not None:
-            self.become(reject(self.state, place.item.path))
+        item = self.on_change()
+        if item is not None:
+            self.become(reject(self.state, item.path), item)
 
     def action_accept_all(self) -> None:
         """Accept what is ordinary and open."""
-        state, number, apart = accept_all(self.state)
-        if self.become(state):
-            rest = f" · {apart:,} need a decision of their own" if apart else ""
-            self.say(f"accepted {number:,} ordinary{rest}")
+        self.take([item for item in self.subject.items if not item.change.ignored])
+
+    @work(exclusive=True, group="taking")
+    async def take(self, items: Sequence[Item]) -> None:
+        """Accept what is ordinary of these, once it is known which of them can be shown in full."""
+        if not self.is_measured.is_set():
+            self.say("a moment: the changes are still being read")
+            self.take_no_keys()
+            await self.is_measured.wait()
+            self.hold_keys()
+        found = take_ordinary(self.state, items)
+        self.become(found.state)
+        self.say(found.sentence)
 
     def action_side(self, name: str) -> None:
         """Decide a conflict."""
-        self.become(deciding.settle(self.state, self.place(), Side[name]))
+        item = self.on_change()
+        if item is not None:
+            self.become(deciding.settle(self.state, self.place(), Side[name]), item)
 
     def _go_on(self, place: deciding.Place) -> None:
         """To the next open hunk, or the next file."""
@@ -142,7 +172,7 @@ class ReviewApp(Finding):
         lines = [[(safe.path(path), texts.STRONG)], [("not all of this change can be shown here", texts.PLAIN)]]
         prompt = f"type its name, {name}, to accept it all the same"
         if await self.ask(sheets.Typed("not shown in full", lines, prompt=prompt, word=name)):
-            self.become(accept_unseen(self.state, item.path))
+            self.become(accept_unseen(self.state, item.path), item)
 
     async def ask(self, sheet: sheets.Sheet) -> bool:
         """Put a page over the review and wait for its answer; keys typed before it was drawn are no answer."""
@@ -184,14 +214,14 @@ class ReviewApp(Finding):
 
     def action_edit(self) -> None:
         """Open the text in an editor: outside of this screen, which comes back afterwards."""
-        place = self.place()
-        if place.item is None:
+        item = self.on_change()
+        if item is None:
             return
-        reason = deciding.not_editable(self.state, place.item)
+        reason = deciding.not_editable(self.state, item)
         if reason:
             self.say(safe.line(reason))
         else:
-            self.exit(Edit(place.item))
+            self.exit(Edit(item))
 
     # Looking
 
@@ -205,7 +235,7 @@ class ReviewApp(Finding):
         self.say("")
         rows = self.listing.rows
         at = self.files.cursor + by
-        while 0 <= at < len(rows) and rows[at].item is None:
+        while 0 <= at < len(rows) and rows[at].is_folder:
             at += by
         if 0 <= at < len(rows):
             self.files.action_move(at - self.files.cursor)
@@ -254,9 +284,9 @@ class ReviewApp(Finding):
     @work
     async def action_why(self) -> None:
         """The tool calls behind the hunk, or the file."""
-        place = self.place()
-        if place.item is None:
+        item, place = self.on_change(), self.place()
+        if item is None:
             return
-        found = await anyio.to_thread.run_sync(self.subject.why, place.item.change)
+        found = await anyio.to_thread.run_sync(self.subject.why, item.change)
         lines = texts.why_lines(found, self.diff.hunk if place.is_hunk else 0)
-        await self.ask(sheets.Sheet(f"why {safe.path(place.item.path)}", lines))
+        await self.ask(sheets.Sheet(f"why {safe.path(item.path)}", lines))

@@ -26,10 +26,13 @@ WORDS: Final = {
 }
 
 
-def badges(change: Change, marks: Sequence[Marked], *, denied: str = "", asks: str = "") -> tuple[Badge, ...]:
+def badges(
+    change: Change, marks: Sequence[Marked], *, denied: str = "", asks: str = "", is_renamed: bool = False
+) -> tuple[Badge, ...]:
     """All of them, the gravest first; none for an ordinary edit.
 
-    `denied` and `asks` are what a rule says that forbids the change or wants it to be asked about.
+    `denied` and `asks` are what a rule says that forbids the change or wants it to be asked about. The old name of a
+    renamed file (`is_renamed`) is no mere deletion.
     """
     found: list[Badge] = []
     if denied:
@@ -41,7 +44,7 @@ def badges(change: Change, marks: Sequence[Marked], *, denied: str = "", asks: s
         found.append(Badge("RULE", "yellow", asks))
     if change.settles is not None and not change.moved:
         found.append(Badge("MERGED", "blue", "your own edits of this file and the sandbox's are both in it"))
-    if change.after is None:
+    if change.after is None and not is_renamed:
         found.append(Badge("DELETE", "red", "it is deleted from the checkout"))
     if change.kind == "type":
         found.append(Badge("TYPE", "yellow", "it becomes another kind of thing: file, link or folder"))

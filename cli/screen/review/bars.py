@@ -1,5 +1,7 @@
 """The bar above the screen and the one above the diff: what is reviewed, how far it is, and what stands out."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from textual.color import Color
 from textual.content import Content
@@ -7,9 +9,10 @@ from textual.style import Style
 
 from cli.screen import safe
 from cli.screen.review.loading import Loaded
+from cli.screen.review.marks import shortened
 from cli.screen.review.palette import NAMED, TEXT
 from cli.screen.review.state import OPEN, Parts, Rejected, State
-from cli.screen.review.tree import shortened
+from sandbox.changes import Refused
 
 
 def tallies(title: str, state: State, width: int) -> Content:
@@ -44,8 +47,18 @@ def head(loaded: Loaded | None, hunk: int, state: State, width: int) -> Content:
         pieces.append((f"  {hunk}/{len(loaded.diff.hunks)}{done}", "dim"))
     if not loaded.is_whole:
         pieces.append(("  NOT SHOWN IN FULL", "yellow"))
+    return _titled(item.path, pieces, width)
+
+
+def never(refused: Refused, width: int) -> Content:
+    """The same for what can never leave."""
+    count = f"  {refused.count:,} entries" if refused.count > 1 else ""
+    return _titled(refused.path, [(" NEVER LEAVES ", "orange"), (count, "dim")], width)
+
+
+def _titled(path: bytes, pieces: Sequence[tuple[str, str]], width: int) -> Content:
     room = max(8, width - 1 - sum(cell_len(text) for text, _ in pieces) - 1)
-    name = shortened(f" {safe.path(item.path)}", room).rstrip()
+    name = shortened(f" {safe.path(path)}", room).rstrip()
     return Content.assemble(
         (name, Style(foreground=Color.parse(TEXT), bold=True)),
         " ",

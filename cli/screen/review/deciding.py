@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from cli.screen.review import state as decide
 from cli.screen.review.loading import LARGEST, Loaded
 from cli.screen.review.state import OPEN, Edited, Item, Refusal, Side, State, Unseen
-from sandbox.changes import File
+from sandbox.changes import File, Refused
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the cursor is: on a hunk of a change, on a change (`hunk` 0), or on a folder (`below` is what is in it)."""
+    """Where the cursor is: on a hunk of a change, on a change (`hunk` 0), or on a folder (`below` is what is in it).
+
+    `refused`: on something that can never leave, about which there is nothing to decide.
+    """
 
     loaded: Loaded | None = None
     item: Item | None = None
     hunk: int = 0
     below: Sequence[Item] = ()
+    refused: Refused | None = None
 
     @property
     def is_hunk(self) -> bool:
@@ -28,7 +32,7 @@ def accept(state: State, place: Place) -> State | Refusal | Unseen:
     """Accept what is here; a second time takes it back."""
     item, loaded = place.item, place.loaded
     if item is None:
-        return accept_below(state, place.below)
+        return Refusal("choose a file first")
     if loaded is None:
         return Refusal("still being read")
     if place.is_hunk:
@@ -75,17 +79,6 @@ def undecide(state: State, place: Place) -> State:
     if place.is_hunk and loaded is not None:
         return decide.reopen_hunk(state, item.path, place.hunk, of=loaded.hunks)
     return state.with_choice(item.path, OPEN)
-
-
-def accept_below(state: State, items: Sequence[Item]) -> State | Refusal:
-    """Accept the ordinary ones of a folder."""
-    ordinary = [item for item in items if item.is_ordinary]
-    if not ordinary:
-        return Refusal("nothing ordinary in here: what carries a badge is accepted on its own")
-    for item in ordinary:
-        if state.choice(item.path) == OPEN:
-            state = state.with_choice(item.path, decide.ACCEPTED)
-    return state
 
 
 def settle(state: State, place: Place, side: Side) -> State | Refusal:

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from cli.screen.review import palette
 from cli.screen.review.lines import Document, Kind
-from cli.screen.review.loading import Loaded
+from cli.screen.review.loading import Loaded, Note
 from cli.screen.review.paint import Extra, Look, Span, fitted, note_lines, paint
 from cli.screen.review.state import Choice, Edited, Side, parts_of
 
@@ -59,6 +59,7 @@ class DiffView(ScrollView, can_focus=True):
         self._look = Look(0, 2)
         self._drawn: dict[int, Strip] = {}
         self._notes: list[tuple[str, Style]] = []
+        self._told: Sequence[Note] = ()
         self.hunk = 0
         """The hunk under the cursor, from 1; 0 if there is none."""
 
@@ -88,6 +89,13 @@ class DiffView(ScrollView, can_focus=True):
         if is_other:
             self.hunk = 1 if self.document is not None and self.document.starts else 0
             self.scroll_to(y=0, animate=False, force=True)
+        self._redraw()
+
+    def tell(self, notes: Sequence[Note]) -> None:
+        """Show sentences only, about something that is no change."""
+        self._loaded, self._choice, self._told, self.hunk = None, None, notes, 0
+        self._measure()
+        self.scroll_to(y=0, animate=False, force=True)
         self._redraw()
 
     def refresh_colours(self) -> None:
@@ -229,7 +237,7 @@ class DiffView(ScrollView, can_focus=True):
         self._look = replace(self._look, width=width, is_split=is_split)
         document = self.document
         self._look = replace(self._look, digits=document.digits if document else 2)
-        self._notes = [] if self._loaded is None else note_lines(self._loaded.notes(), width)
+        self._notes = note_lines(self._told if self._loaded is None else self._loaded.notes(), width)
         self.virtual_size = Size(1, len(self._notes) + (0 if document is None else len(document.rows)))
 
     def _redraw(self) -> None:

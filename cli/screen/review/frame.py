@@ -1,11 +1,10 @@
 """What the review shows: the tree, the diff, the bars; read and counted off the loop, drawn when it is there."""
 
-import contextlib
 import math
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import anyio
 import anyio.to_thread
 from textual import events, work
 from textual.app import App, ComposeResult
@@ -15,23 +14,21 @@ from textual.driver import Driver
 from textual.widgets import Footer, Input, Static
 
 from cli.screen import safe
-from cli.screen.review.bars import head, tallies
+from cli.screen.review.bars import head, never, tallies
 from cli.screen.review.colours import Colours
 from cli.screen.review.diff_view import DiffView
-from cli.screen.review.listing import FolderKey, Order, Section, listing
-from cli.screen.review.loading import LARGEST, Loader, size_of
+from cli.screen.review.listing import FolderKey, Listing, Order, Section, listing
+from cli.screen.review.loading import Loader, Note
+from cli.screen.review.measure import measured
 from cli.screen.review.state import Item, State
 from cli.screen.review.stylesheet import CSS
 from cli.screen.review.subject import Outcome, Subject
 from cli.screen.review.tree import FileTree
-from sandbox.errors import StateError
-
-if TYPE_CHECKING:
-    from sandbox.gate.blobs import Blobs
 
 Counted = dict[bytes, tuple[int, int] | None]
 
 BATCH: Final = 20  # changes counted between two drawings
+NEVER: Final = "this never leaves the sandbox, whoever approves; there is nothing to decide"
 
 
 class Frame(App[Outcome]):
@@ -56,10 +53,11 @@ class Frame(App[Outcome]):
         self._at = at
         self.order: Order = "look"
         self.closed: set[FolderKey] = {(Section.IGNORED, b"")}
-        self.listing = listing(subject.items, self.order, self.closed)
+        self.listing = self._listed()
         self.loader = Loader(subject.blobs)
         self.wanted: Item | None = None
         self._counts: Counted = {}
+        self.is_measured = anyio.Event()
         self.needle = ""
         self._shown_at = math.inf
         self.colours = Colours(lambda: self.call_later(self._recolour))
@@ -118,6 +116,10 @@ class Frame(App[Outcome]):
         """Whether what is on the screen has been drawn, so that a key can be an answer to it."""
         return self._shown_at < math.inf
 
+    def take_no_keys(self) -> None:
+        """Until `hold_keys`, and what is drawn after it: what is asked for takes a moment."""
+        self._shown_at = math.inf
+
     def _take_keys(self) -> None:
         self._shown_at = time.monotonic()
 
@@ -144,8 +146,11 @@ class Frame(App[Outcome]):
 
     def relist(self) -> None:
         """Sort and fold anew."""
-        self.listing = listing(self.subject.items, self.order, self.closed)
+        self.listing = self._listed()
         self.draw()
+
+    def _listed(self) -> Listing:
+        return listing(self.subject.items, self.order, self.closed, refused=self.subject.refused)
 
     def draw(self) -> None:
         """Show what is true now, in both panes."""
@@ -153,6 +158,9 @@ class Frame(App[Outcome]):
         row = self.files.row
         if row is not None and row.item is not None:
             self._show(row.item)
+        elif row is not None and row.refused is not None:
+            self.wanted = None
+            self.diff.tell([Note(NEVER, is_warning=True), Note(row.refused.reason)])
         self.draw_bars()
 
     def draw_bars(self) -> None:
@@ -161,7 +169,11 @@ class Frame(App[Outcome]):
         screen.query_one("#top", Static).update(tallies(self.subject.title, self.state, self.size.width - 2))
         shown = self.diff.loaded
         bar = screen.query_one("#head", Static)
-        bar.update(head(shown, self.diff.hunk, self.state, bar.size.width))
+        row = self.files.row
+        if row is not None and row.refused is not None:
+            bar.update(never(row.refused, bar.size.width))
+        else:
+            bar.update(head(shown, self.diff.hunk, self.state, bar.size.width))
 
     def _show(self, item: Item) -> None:
         """Draw a change at once if it has been read, else as soon as it has been; the last one asked for wins."""
@@ -189,11 +201,15 @@ class Frame(App[Outcome]):
 
     @work
     async def count(self) -> None:
-        """Count the lines of every change, little by little."""
-        for start in range(0, len(self.listing.leaves), BATCH):
-            items = self.listing.leaves[start : start + BATCH]
-            self._counts |= await anyio.to_thread.run_sync(_counted, items, self.subject.blobs)
+        """Count the lines of every change, little by little, and find out which of them can be shown in full."""
+        leaves = self.listing.leaves
+        for start in range(0, len(leaves), BATCH):
+            items = leaves[start : start + BATCH]
+            found = await anyio.to_thread.run_sync(measured, items, self.subject.blobs)
+            self._counts |= found.counts
+            self.state = self.state.with_whole(found.whole)
             self.files.show(self.listing, self.state, self._counts)
+        self.is_measured.set()
 
     def show_tree(self) -> None:
         """The left pane is there again."""
@@ -214,14 +230,3 @@ class Frame(App[Outcome]):
         line = self.screen_stack[0].query_one("#says", Static)
         line.update(Content(text))
         line.set_class(bool(text), "on")
-
-
-def _counted(items: Sequence[Item], blobs: "Blobs") -> Counted:
-    from sandbox.gate.diff import counts
-
-    found: Counted = {}
-    for item in items:
-        if size_of(item.change) <= LARGEST:
-            with contextlib.suppress(StateError):  # said where the change itself is shown
-                found[item.path] = counts(item.change, blobs)
-    return found

@@ -7,11 +7,15 @@ nothing here recurses, and folders that do not branch are never made.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 from cli.screen.review.state import Item
+from sandbox.changes import Refused
 
 Order = Literal["look", "name"]
+
+MOST_REFUSED: Final = 1000
+"""Rows of what never leaves; nothing can be decided about them, and the row behind them counts the rest."""
 
 
 class Section(Enum):
@@ -21,6 +25,7 @@ class Section(Enum):
     PLAIN = "ordinary"
     ALL = "changes"
     IGNORED = "ignored by .gitignore"
+    NEVER = "never leaves"
 
 
 FolderKey = tuple[Section, bytes]
@@ -29,7 +34,7 @@ FolderKey = tuple[Section, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the tree. `item` is None for folders and sections; `first` and `last` are the leaves below it."""
+    """A line of the tree: a change, something refused, or a folder or section, with the range of the leaves below."""
 
     section: Section
     path: bytes
@@ -39,6 +44,17 @@ class Row:
     is_open: bool = True
     first: int = 0
     last: int = 0
+    refused: Refused | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it can be opened and closed."""
+        return self.item is None and self.refused is None
+
+    @property
+    def place(self) -> tuple[Section, bytes, bool]:
+        """What tells it from every other row."""
+        return self.section, self.path, self.is_folder
 
     @property
     def key(self) -> FolderKey:
@@ -48,13 +64,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """The rows to draw, and every item in the order in which they come, whether its folder is open or not."""
+    """The rows to draw, and every item in the order in which they come, whether its folder is open or not.
+
+    `refused`: how many things can never leave.
+    """
 
     rows: tuple[Row, ...]
     leaves: tuple[Item, ...]
+    refused: int = 0
 
 
-def listing(items: Iterable[Item], order: Order, closed: Collection[FolderKey]) -> Listing:
+def listing(
+    items: Iterable[Item], order: Order, closed: Collection[FolderKey], *, refused: Sequence[Refused] = ()
+) -> Listing:
     """The tree. A closed section or folder keeps its row and hides what is below."""
     groups: dict[Section, list[Item]] = {}
     for item in items:
@@ -71,7 +93,24 @@ def listing(items: Iterable[Item], order: Order, closed: Collection[FolderKey]) 
         rows.append(Row(section, b"", section.value.encode(), 0, None, is_open, start, len(leaves)))
         if is_open:
             rows += _rows(section, found, closed, start)
-    return Listing(tuple(rows), tuple(leaves))
+    rows += _refused_rows(refused, is_open=(Section.NEVER, b"") not in closed)
+    return Listing(tuple(rows), tuple(leaves), sum(one.count for one in refused))
+
+
+def _refused_rows(refused: Sequence[Refused], *, is_open: bool) -> Iterator[Row]:
+    """What never leaves, by its whole names: nobody works through it folder by folder."""
+    if not refused:
+        return
+    section = Section.NEVER
+    yield Row(section, b"", section.value.encode(), 0, None, is_open)
+    if not is_open:
+        return
+    for one in refused[:MOST_REFUSED]:
+        yield Row(section, one.path, one.path, 0, refused=one)
+    rest = sum(one.count for one in refused[MOST_REFUSED:])
+    if rest:
+        more = Refused(b"", "there is no room for them here: `paddock status --json` lists all of them", rest)
+        yield Row(section, b"", f"… and {rest:,} more".encode(), 0, refused=more)
 
 
 def _section(item: Item, order: Order) -> Section:

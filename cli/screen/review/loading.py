@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from cli.screen.review.lines import Document, side_by_side, unified
-from cli.screen.review.state import Choice, Edited, Item, Side
+from cli.screen.review.state import Choice, Edited, Item, Renamed, Side
 from sandbox.changes import Change, File, Link, Node
 from sandbox.errors import StateError
 
@@ -65,12 +65,22 @@ class Loaded:
                 yield Note(f"decided: {side.value}")
             case _:
                 pass
+        if self.item.renamed is not None:
+            yield Note(_renamed(self.item.renamed, is_old=self.item.change.after is None))
         for badge in self.item.badges:
             yield Note(f"{badge.word}: {badge.reason}", is_warning=True)
         if self.item.is_conflict:
             yield Note(CONFLICT)
         for note in self.diff.notes:
             yield Note(note)
+
+
+def _renamed(renamed: Renamed, *, is_old: bool) -> str:
+    other, alike = renamed.other.decode("utf-8", "surrogateescape"), f"{renamed.similarity} % the same"
+    if is_old:
+        return f"probably renamed to {other} ({alike}): this name goes; one key decides both"
+    rest = "nothing differs" if renamed.similarity == 100 else "only what differs is shown"
+    return f"probably renamed from {other} ({alike}): {rest}; one key decides both"
 
 
 CONFLICT: Final = (
@@ -95,7 +105,7 @@ class Loader:
         key = _key(item, choice)
         found = self._kept.get(key)
         if found is None:
-            found = _load(item, choice, self.blobs)
+            found = load(item, choice, self.blobs)
             _ = found.unified.rows
             self._kept[key] = found
             while len(self._kept) > MOST_KEPT:
@@ -107,10 +117,12 @@ def _key(item: Item, choice: Choice) -> tuple[bytes, Choice | None]:
     return item.path, choice if isinstance(choice, Edited | Side) else None
 
 
-def _load(item: Item, choice: Choice, blobs: "Blobs") -> Loaded:
+def load(item: Item, choice: Choice, blobs: "Blobs") -> Loaded:
+    """Read a change and compare its lines. What is damaged is a note."""
     from sandbox.gate.diff import FileDiff, file_diff
 
-    change = choice.change if isinstance(choice, Edited) else item.change
+    is_against_old = item.drawn is not item.change and not isinstance(choice, Edited)
+    change = choice.change if isinstance(choice, Edited) else item.drawn
     diff = FileDiff(change.path, (), 0, 0, False, ())
     problem = NOT_SHOWN.format(size=size_of(change)) if size_of(change) > LARGEST else ""
     if not problem:
@@ -120,7 +132,8 @@ def _load(item: Item, choice: Choice, blobs: "Blobs") -> Loaded:
             problem = str(error)
     if problem:
         return Loaded(item, choice, replace(diff, notes=(problem,)), 0, is_read=False)
-    return Loaded(item, choice, diff, len(diff.hunks) if has_hunks(change, diff) else 0, is_read=True)
+    is_by_hunk = has_hunks(change, diff) and not is_against_old
+    return Loaded(item, choice, diff, len(diff.hunks) if is_by_hunk else 0, is_read=True)
 
 
 def has_hunks(change: Change, diff: "FileDiff") -> bool:

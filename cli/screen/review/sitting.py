@@ -14,7 +14,9 @@ from cli.screen.review.app import ReviewApp
 from cli.screen.review.badges import badges
 from cli.screen.review.decided import Decided, decided
 from cli.screen.review.driver import TerminalDriver, put_back
-from cli.screen.review.state import Edited, Item, Refusal, State, amend
+from cli.screen.review.halves import follow
+from cli.screen.review.halves import said as halves_said
+from cli.screen.review.state import Edited, Item, Refusal, Renamed, State, amend
 from cli.screen.review.subject import Apply, Edit, Interrupted, Outcome, Subject
 from sandbox.changes import Change, File
 from sandbox.errors import SandboxError, StateError
@@ -67,10 +69,12 @@ def subject_of(case: Case, changes: Sequence[Change]) -> Subject:
     """What the screen shows of a case. Raises SettingsError."""
     from runtime.said import last_words
 
-    items = [item_of(case, change) for change in changes]
-    if list(changes) == list(case.changes.pending):
-        items += [item_of(case, change) for change in case.changes.changes if change.ignored]
     blobs = Blobs(case.session.blobs)
+    is_all = list(changes) == list(case.changes.pending)
+    halves = _halves(changes, blobs)
+    items = [item_of(case, change, halves.get(change.path)) for change in changes]
+    if is_all:
+        items += [item_of(case, change) for change in case.changes.changes if change.ignored]
 
     def why(change: Change) -> "Sequence[tuple[Hunk, tuple[Cause, ...]]]":
         from sandbox.gate import provenance
@@ -84,15 +88,31 @@ def subject_of(case: Case, changes: Sequence[Change]) -> Subject:
         summary=last_words(case.session.transcript),
         why=why,
         too_much=case.mass_deletion,
+        refused=case.changes.refused if is_all else (),
     )
 
 
-def item_of(case: Case, change: Change) -> Item:
+def _halves(changes: Sequence[Change], blobs: Blobs) -> dict[bytes, Renamed]:
+    """What is probably one file under another name, for both of its names."""
+    from sandbox.gate.renames import renames
+
+    before = {change.path: change.before for change in changes}
+    try:
+        found = renames(changes, blobs)
+    except StateError:  # a content is damaged: said where that change is shown
+        return {}
+    old = {one.before_path: Renamed(one.after_path, one.similarity) for one in found}
+    new = {one.after_path: Renamed(one.before_path, one.similarity, before[one.before_path]) for one in found}
+    return {**old, **new}
+
+
+def item_of(case: Case, change: Change, renamed: Renamed | None = None) -> Item:
     """A change with what the rules and effects say of it."""
     verdict = case.verdict(change)
     denied = verdict.reason if verdict.decision == "deny" else ""
     asks = verdict.reason if verdict.decision == "ask" and verdict.rule is not None else ""
-    return Item(change, badges(change, verdict.effects, denied=denied, asks=asks), denied, not verdict.is_ordinary)
+    words = badges(change, verdict.effects, denied=denied, asks=asks, is_renamed=renamed is not None)
+    return Item(change, words, denied, not verdict.is_ordinary, renamed)
 
 
 @dataclass(frozen=True)
@@ -126,7 +146,9 @@ def amended(state: State, item: Item, editor: Editor) -> tuple[State, str]:
         return state, str(error)
     if isinstance(become, Refusal):
         return state, become.reason
-    return become, "edited by you, and accepted" if found else "emptied by you, and accepted: the file will be empty"
+    become = follow(state, become, item)
+    said = "edited by you, and accepted" if found else "emptied by you, and accepted: the file will be empty"
+    return become, " · ".join(part for part in (said, halves_said(state, become, item)) if part)
 
 
 def _text(change: Change, blobs: Blobs) -> bytes:

@@ -4,13 +4,25 @@ Accepting a change says that it is applied at the end; rejecting it, or leaving 
 here touches the session or the checkout.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 from cli.screen.review.badges import Badge
-from sandbox.changes import Change
+from sandbox.changes import Change, Node
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """The other half of what is probably one file under another name: the old name, or the new one.
+
+    `before` is what the old name holds; `similarity` is in per cent. A guess, for showing: they are two changes.
+    """
+
+    other: bytes
+    similarity: int
+    before: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -24,11 +36,19 @@ class Item:
     badges: tuple[Badge, ...] = ()
     denied: str = ""
     needs_look: bool = False
+    renamed: Renamed | None = None
 
     @property
     def path(self) -> bytes:
         """Where in the checkout."""
         return self.change.path
+
+    @property
+    def drawn(self) -> Change:
+        """The change as it is shown: a new name is held against what the old one holds."""
+        if self.renamed is None or self.change.after is None:
+            return self.change
+        return replace(self.change, before=self.renamed.before)
 
     @property
     def is_conflict(self) -> bool:
@@ -103,11 +123,15 @@ class Unseen:
 
 @dataclass(frozen=True)
 class State:
-    """The items of a review, in the change set's order, and the choices made so far."""
+    """The items of a review, in the change set's order, and the choices made so far.
+
+    `seen` was on the screen; `whole` is small enough to be shown in full, as far as that is known.
+    """
 
     items: Mapping[bytes, Item]
     choices: Mapping[bytes, Choice] = field(default_factory=dict)
     seen: frozenset[bytes] = frozenset()
+    whole: frozenset[bytes] = frozenset()
 
     def choice(self, path: bytes) -> Choice:
         """What is decided about a path."""
@@ -117,13 +141,8 @@ class State:
         """What the end of the review writes, with how."""
         for path, item in self.items.items():
             choice = self.choice(path)
-            match choice:
-                case Open() | Rejected() | Side.MINE:
-                    pass
-                case Parts(accepted=accepted) if not accepted:
-                    pass
-                case _:
-                    yield item, choice
+            if is_going(choice):
+                yield item, choice
 
     def kept(self) -> tuple[Item, ...]:
         """The conflicts in which the user's own side stays."""
@@ -139,6 +158,21 @@ class State:
     def with_seen(self, path: bytes) -> "State":
         """The state after a change was on the screen."""
         return self if path in self.seen else replace(self, seen=self.seen | {path})
+
+    def with_whole(self, paths: Iterable[bytes]) -> "State":
+        """The state after it was found out that these can be shown in full."""
+        return replace(self, whole=self.whole.union(paths))
+
+
+def is_going(choice: Choice) -> bool:
+    """Whether it writes something."""
+    match choice:
+        case Open() | Rejected() | Side.MINE:
+            return False
+        case Parts(accepted=accepted):
+            return bool(accepted)
+        case _:
+            return True
 
 
 def accept(state: State, path: bytes, *, is_whole: bool) -> State | Refusal | Unseen:
@@ -220,20 +254,6 @@ def settle(state: State, path: bytes, side: Side) -> State | Refusal:
 def amend(state: State, path: bytes, change: Change) -> State | Refusal:
     """Put a person's own text in the change's place; with that it is accepted."""
     return _refused(state.items[path]) or state.with_choice(path, Edited(change))
-
-
-def accept_all(state: State) -> tuple[State, int, int]:
-    """Accept everything ordinary that is open: the state, how many that were, how many need their own decision."""
-    choices = dict(state.choices)
-    apart = 0
-    for path, item in state.items.items():
-        if state.choice(path) != OPEN or item.change.ignored:
-            continue
-        if item.is_ordinary:
-            choices[path] = ACCEPTED
-        else:
-            apart += not item.denied
-    return replace(state, choices=choices), len(choices) - len(state.choices), apart
 
 
 def _refused(item: Item) -> Refusal | None:

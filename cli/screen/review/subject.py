@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cli.screen.review.state import Item
-from sandbox.changes import Change
+from sandbox.changes import Change, Refused
 
 if TYPE_CHECKING:
     from sandbox.gate.blobs import Blobs
@@ -34,7 +34,10 @@ def nothing_much(changes: Sequence[Change]) -> "MassDeletion | None":
 
 @dataclass(frozen=True)
 class Subject:
-    """All that the screen needs. `title` is safe to show; `summary` is the model's, and not."""
+    """All that the screen needs. `title` is safe to show; `summary` is the model's, and not.
+
+    `refused` never leaves: it is only shown.
+    """
 
     title: str
     items: Sequence[Item]
@@ -42,6 +45,7 @@ class Subject:
     summary: str = ""
     why: Why = field(default=nothing_known)
     too_much: TooMuch = field(default=nothing_much)
+    refused: Sequence[Refused] = ()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from rich.style import Style
 
 from cli.screen import safe
 from cli.screen.review import palette
-from cli.screen.review.state import Accepted, Choice, Edited, Item, Parts, Side, State
-from cli.screen.review.tree import LETTERS, mark_of
+from cli.screen.review.marks import letter_of, mark_of, renamed
+from cli.screen.review.state import OPEN, Accepted, Choice, Edited, Item, Parts, Side, State, is_going
 from sandbox.gate.diff import Hunk
 from sandbox.gate.provenance import Cause
 
@@ -25,7 +25,7 @@ KEYS: Final = (
     ("x", "reject: it stays pending"),
     ("u", "undecide"),
     ("f / F", "accept / reject the whole file"),
-    ("A", "accept all ordinary files: none with an effect or a conflict"),
+    ("A", "accept all ordinary files: none with an effect or a conflict, none too big to be seen"),
     ("e", "edit the text; what you save is what is applied"),
     ("m t M", "a conflict: keep mine, take theirs, both to a side file"),
     ("a", "apply what is accepted, after a last look"),
@@ -107,7 +107,7 @@ def apply_lines(state: State, waiting: Collection[bytes] = ()) -> list[Text]:
     lines: list[Text] = [
         [("will be written", palette.ink("green", bold=True)), (f"  {len(writing):,}", palette.ink("dim"))]
     ]
-    lines += [_written(item, choice, is_seen=item.path in state.seen) for item, choice in writing]
+    lines += [_written(item, choice, state) for item, choice in writing]
     kept = state.kept()
     if kept:
         lines += [[("", Style())], [("yours is kept for good", palette.ink("blue", bold=True))]]
@@ -136,15 +136,21 @@ def how(choice: Choice) -> str:
             return ""
 
 
-def _written(item: Item, choice: Choice, *, is_seen: bool) -> Text:
-    words = [
-        word for word in (how(choice), "" if is_seen or not isinstance(choice, Accepted) else "not opened") if word
-    ]
+def _written(item: Item, choice: Choice, state: State) -> Text:
+    is_opened = item.path in state.seen or not isinstance(choice, Accepted)
+    words = [word for word in (how(choice), "" if is_opened else "not opened", _half(item, state)) if word]
     return [
         *_named(item, *mark_of(choice)),
         *((f"  {badge.word}", palette.ink(badge.colour, bold=True)) for badge in item.badges),
         (f"  {', '.join(words)}" if words else "", palette.ink("yellow")),
     ]
+
+
+def _half(item: Item, state: State) -> str:
+    """What of a rename happens alone."""
+    if item.renamed is None or is_going(state.choices.get(item.renamed.other, OPEN)):
+        return ""
+    return "its new name stays: this only deletes it" if item.change.after is None else "its old name stays, too"
 
 
 def _left(item: Item, state: State, *, is_held: bool) -> Text:
@@ -153,5 +159,9 @@ def _left(item: Item, state: State, *, is_held: bool) -> Text:
 
 
 def _named(item: Item, mark: str, colour: str) -> Text:
-    letter = LETTERS[item.change.kind]
-    return [(f"  {mark} ", palette.ink(colour, bold=True)), (f"{letter} {safe.path(item.path)}", palette.ink("text"))]
+    letter, _ = letter_of(item)
+    return [
+        (f"  {mark} ", palette.ink(colour, bold=True)),
+        (f"{letter} {safe.path(item.path)}", palette.ink("text")),
+        (f" {renamed(item)}" if item.renamed is not None else "", palette.ink("dim")),
+    ]

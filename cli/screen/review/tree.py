@@ -1,9 +1,8 @@
 """The left pane: the file tree, drawn line by line, so that its size costs nothing."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,15 +14,14 @@ from textual.strip import Strip
 
 from cli.screen import safe
 from cli.screen.review import palette
-from cli.screen.review.listing import Listing, Row
-from cli.screen.review.state import Accepted, Choice, Edited, Item, Parts, Rejected, Side, State
+from cli.screen.review.listing import Listing, Row, Section
+from cli.screen.review.marks import Counts, amount, letter_of, mark_of, renamed, shortened, summary
+from cli.screen.review.state import Item, State
+from sandbox.changes import Refused
 
-Counts = Mapping[bytes, tuple[int, int] | None]
-
-LETTERS: Final = {"added": "A", "modified": "M", "deleted": "D", "mode": "X", "type": "T"}
-KIND_COLOURS: Final = {"added": "green", "modified": "blue", "deleted": "red", "mode": "yellow", "type": "yellow"}
 DEEPEST: Final = 6  # levels that are drawn further to the right than the one above
 SHORTEST_NAME: Final = 10  # columns that a name keeps beside badge and counts
+SHORTEST_OTHER: Final = 10  # columns that the other name of a renamed file has at least
 FEW: Final = 3000  # changes below a folder whose marks are summed up on its row
 
 
@@ -81,9 +79,9 @@ class FileTree(ScrollView, can_focus=True):
 
     def place(self, wanted: Row) -> None:
         """Put the cursor on a row, or the nearest there is."""
-        keys = [(row.section, row.path, row.item is None) for row in self._listing.rows]
-        key = (wanted.section, wanted.path, wanted.item is None)
-        self._go(keys.index(key) if key in keys else min(self.cursor, max(0, len(keys) - 1)))
+        places = [row.place for row in self._listing.rows]
+        place = wanted.place
+        self._go(places.index(place) if place in places else min(self.cursor, max(0, len(places) - 1)))
 
     def select(self, path: bytes) -> None:
         """Put the cursor on a change."""
@@ -105,9 +103,9 @@ class FileTree(ScrollView, can_focus=True):
         row = self.row
         if row is None:
             return
-        if row.item is None and row.is_open != is_open:
+        if row.is_folder and row.is_open != is_open:
             self.post_message(self.Folded(row))
-        elif is_open and row.item is not None:
+        elif is_open and not row.is_folder:
             self.post_message(self.Entered())
         elif not is_open:
             above = (at for at in range(self.cursor - 1, -1, -1) if self._is_above(at, row))
@@ -117,7 +115,7 @@ class FileTree(ScrollView, can_focus=True):
         """Go into the change, or open and close the folder."""
         row = self.row
         if row is not None:
-            self.post_message(self.Folded(row) if row.item is None else self.Entered())
+            self.post_message(self.Folded(row) if row.is_folder else self.Entered())
 
     def on_click(self, event: events.Click) -> None:
         """Choose a row; a folder opens and closes, a second click enters the change."""
@@ -126,7 +124,7 @@ class FileTree(ScrollView, can_focus=True):
             return
         self._go(index)
         row = self._listing.rows[index]
-        if row.item is None:
+        if row.is_folder:
             self.post_message(self.Folded(row))
         elif event.chain > 1:
             self.post_message(self.Entered())
@@ -154,7 +152,10 @@ class FileTree(ScrollView, can_focus=True):
         ground = palette.TREE
         if index == self.cursor:
             ground = palette.TREE_CURSOR if self.has_focus else palette.TREE_AWAY
-        pieces = self._leaf(row, row.item, width) if row.item is not None else self._folder(row, width)
+        if row.item is not None:
+            pieces = self._leaf(row, row.item, width)
+        else:
+            pieces = self._folder(row, width) if row.refused is None else _never(row, row.refused, width)
         return Strip([Segment(text, ground + style) for text, style in pieces], width)
 
     def _go(self, index: int) -> None:
@@ -174,11 +175,11 @@ class FileTree(ScrollView, can_focus=True):
 
     def _is_above(self, index: int, row: Row) -> bool:
         other = self._listing.rows[index]
-        return other.item is None and (other.depth < row.depth or not other.path)
+        return other.is_folder and (other.depth < row.depth or not other.path)
 
     def _folder(self, row: Row, width: int) -> list[tuple[str, Style]]:
         below = self._listing.leaves[row.first : row.last]
-        count = f"{len(below):,}"
+        count = f"{self._listing.refused if row.section is Section.NEVER else len(below):,}"
         sign = "▾" if row.is_open else "▸"
         if not row.path:
             title = shortened(f"{sign} {safe.path(row.label)}", width - len(count) - 1)
@@ -194,7 +195,7 @@ class FileTree(ScrollView, can_focus=True):
 
     def _leaf(self, row: Row, item: Item, width: int) -> list[tuple[str, Style]]:
         mark, colour = mark_of(self._state.choice(item.path))
-        letter, kind_colour = LETTERS[item.change.kind], KIND_COLOURS[item.change.kind]
+        letter, kind_colour = letter_of(item)
         head = [
             (f"{mark} ", palette.ink(colour, bold=True)),
             (" " * _indent(row), Style()),
@@ -207,7 +208,7 @@ class FileTree(ScrollView, can_focus=True):
         return [*head, (shortened(name, room - taken), palette.ink("text")), *tail]
 
     def _tail(self, item: Item, room: int) -> list[tuple[str, Style]]:
-        """Badge and counts, as far as there is room: the badge first."""
+        """Badges, counts, and where it was renamed from or to, as far as there is room for each."""
         pieces: list[tuple[str, Style]] = []
         for badge in item.badges[:2]:
             if len(badge.word) + 1 <= room:
@@ -215,62 +216,20 @@ class FileTree(ScrollView, can_focus=True):
                 pieces.append((f" {badge.word}", palette.ink(badge.colour, bold=True)))
         found = amount(item, self._counts)
         if found and sum(len(text) + 1 for text, _ in found) <= room:
+            room -= sum(len(text) + 1 for text, _ in found)
             pieces += [(f" {text}", palette.ink(colour)) for text, colour in found]
+        other = renamed(item)
+        if other and room >= SHORTEST_OTHER:
+            wide = min(room - 1, cell_len(other))
+            pieces.insert(0, (f" {shortened(other, wide)}", palette.ink("dim")))
         return pieces
 
 
-def mark_of(choice: Choice) -> tuple[str, str]:
-    """How a decision is drawn, and its colour."""
-    match choice:
-        case Accepted():
-            return "✓", "green"
-        case Rejected():
-            return "✗", "red"
-        case Parts():
-            return "~", "yellow"
-        case Edited():
-            return "✎", "green"
-        case Side.MINE:
-            return "<", "blue"
-        case Side.THEIRS:
-            return ">", "green"
-        case Side.MARKERS:
-            return "=", "yellow"
-        case _:
-            return "·", "dim"
-
-
-def summary(choices: list[Choice]) -> tuple[str, str]:
-    """The mark of a folder: that of all below it, or that they differ."""
-    marks = {mark_of(choice) for choice in choices}
-    if len(marks) == 1:
-        found = marks.pop()
-        return (" ", "dim") if found[0] == "·" else found
-    return "~", "yellow"
-
-
-def amount(item: Item, counts: Counts) -> list[tuple[str, str]]:
-    """Lines added and removed with their colours; nothing while they are not counted."""
-    if item.path not in counts:
-        return []
-    found = counts[item.path]
-    if found is None:
-        return [("bin", "dim")]
-    added, removed = found
-    pairs = ((added, f"+{added}", "green"), (removed, f"-{removed}", "red"))
-    return [(text, colour) for number, text, colour in pairs if number]
+def _never(row: Row, refused: Refused, width: int) -> list[tuple[str, Style]]:
+    count = f" ({refused.count:,})" if refused.count > 1 and row.path else ""
+    name = shortened(f"⊘ {safe.path(row.label)}", width - 2 - len(count))
+    return [("  ", Style()), (name, palette.ink("dim")), (count, palette.ink("dim"))]
 
 
 def _indent(row: Row) -> int:
     return 2 * min(row.depth, DEEPEST)
-
-
-def shortened(text: str, room: int) -> str:
-    """Safe text cut or filled to `room` columns; the end of a name says more than its middle."""
-    width = cell_len(text)
-    if width <= room:
-        return text + " " * (room - width)
-    if room < 4:
-        return set_cell_size(text, max(0, room))
-    tail = text[-(room // 3) :] if text.isascii() else ""
-    return f"{set_cell_size(text, room - 1 - len(tail))}…{tail}"

@@ -1,6 +1,7 @@
 """The review's screen, driven by keys and clicks: what is seen, what is decided, and what never is."""
 
 import os
+import re
 
 import anyio
 import pytest
@@ -40,7 +41,8 @@ async def settled(pilot):
     app = pilot.app
     for _ in range(200):
         await pilot.pause()
-        if app.wanted is None and app.diff.loaded is not None and app.takes_keys:
+        is_shown = app.diff.loaded is not None or app.files.row.refused is not None
+        if app.wanted is None and is_shown and app.takes_keys:
             return
         await anyio.sleep(0.01)
     raise AssertionError("it never came to rest")
@@ -226,6 +228,9 @@ async def test_v11_a_change_too_long_to_be_shown_takes_its_name_typed(desk, lay_
     desk.gate.put("long.txt", "".join(f"{number}\n" for number in range(60_000)))
     app = desk.app()
     async with app.run_test(size=(100, 30)) as pilot:
+        await press(pilot, "A")
+        assert choices(app) == {}
+        assert any("its name typed: it is too big to be shown in full" in row for row in text_of(app))
         await press(pilot, "space")
         await asked(pilot)
         assert "not shown in full" in "\n".join(text_of(app))
@@ -379,3 +384,43 @@ async def test_a_bug_of_ours_ends_the_screen_and_is_told_outside(several):
                 await anyio.sleep(0.01)
     assert isinstance(app.failure, ZeroDivisionError)
     assert app.state.choice(b"Makefile") == OPEN
+
+
+async def test_what_never_leaves_is_shown_with_its_reason_and_takes_no_key(desk, lay_out):
+    lay_out({"a": "x\n"})
+    desk.gate.put("a", "y\n")
+    (desk.gate.upper / "out").symlink_to("/etc/passwd")
+    desk.gate.put("sub/.git/config", "[core]\n")
+    app = desk.app()
+    async with app.run_test(size=(100, 24)) as pilot:
+        await settled(pilot)
+        assert any("never leaves" in row and " 2" in row for row in text_of(app))
+        await press(pilot, "end")
+        shown = "\n".join(text_of(app))
+        assert "NEVER LEAVES" in shown
+        assert app.subject.refused[-1].reason[:20] in shown
+        for key in ("space", "x", "f", "F", "e", "w", "m", "u"):
+            await press(pilot, key)
+            assert (choices(app), len(app.screen_stack), app.return_value) == ({}, 1, None)
+        assert any("nothing to decide" in row for row in text_of(app))
+        await go_to(pilot, "a")
+        assert app.diff.loaded.item.path == b"a"
+
+
+async def test_a_renamed_file_is_one_in_both_places_and_decided_by_one_key(desk, lay_out):
+    lay_out({"docs/a.md": "".join(LINES), "gone": "x\n"})
+    desk.gate.put("docs/b.md", "".join(["first\n", *LINES[1:]]))
+    desk.gate.whiteout("docs/a.md")
+    desk.gate.whiteout("gone")
+    app = desk.app()
+    async with app.run_test(size=(140, 30)) as pilot:
+        await go_to(pilot, "docs/b.md")
+        assert [item.path for item in app.listing.leaves] == [b"gone", b"docs/a.md", b"docs/b.md"]
+        shown = "\n".join(text_of(app))
+        assert re.search("R b.md +← docs/a.md 98 % ", shown)
+        assert re.search("R a.md +→ docs/b.md ", shown)
+        assert "probably renamed from docs/a.md (98 % the same): only what differs is shown" in shown
+        assert ("- line 0" in shown, "+ first" in shown, "line 9" in shown) == (True, True, False)
+        await press(pilot, "space")
+        assert choices(app) == {"docs/a.md": ACCEPTED, "docs/b.md": ACCEPTED}
+        assert any("docs/a.md, its old name, is accepted too" in row for row in text_of(app))

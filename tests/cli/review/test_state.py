@@ -1,12 +1,16 @@
 """What a key may decide: nothing is accepted that was not asked for, and nothing that a rule forbids."""
 
+from dataclasses import replace
+
 import pytest
 
 from cli.screen.review import deciding
 from cli.screen.review.badges import badges
 from cli.screen.review.decided import Decided, decided
 from cli.screen.review.deciding import Place
+from cli.screen.review.halves import follow, said
 from cli.screen.review.loading import Loaded, Loader
+from cli.screen.review.ordinary import take_ordinary
 from cli.screen.review.state import (
     ACCEPTED,
     OPEN,
@@ -15,11 +19,11 @@ from cli.screen.review.state import (
     Item,
     Parts,
     Refusal,
+    Renamed,
     Side,
     State,
     Unseen,
     accept,
-    accept_all,
     accept_hunk,
     accept_unseen,
     amend,
@@ -42,8 +46,13 @@ IGNORED = Item(Change(b"x.log", None, B, ignored=True))
 EVERY = (PLAIN, GRAVE, DENIED, CONFLICT, IGNORED)
 
 
+OLD = Item(Change(b"old.md", A, None), renamed=Renamed(b"new.md", 100))
+NEW = Item(Change(b"new.md", None, A), renamed=Renamed(b"old.md", 100, A))
+
+
 def state_of(*items):
-    return State({item.path: item for item in items})
+    """Items that fit the screen, all of them."""
+    return State({item.path: item for item in items}).with_whole(item.path for item in items)
 
 
 def paths(state):
@@ -56,13 +65,65 @@ def test_a_change_is_accepted_on_its_own(item):
 
 
 def test_accept_all_takes_only_what_is_ordinary_and_says_what_is_left():
-    state, number, apart = accept_all(state_of(*EVERY))
-    assert (paths(state), number, apart) == ([b"plain.py"], 1, 2)
+    found = take_ordinary(state_of(*EVERY), EVERY)
+    assert (paths(found.state), found.number, found.apart) == ([b"plain.py"], 1, 3)
+    assert found.sentence == "accepted 1 ordinary · 3 need a decision of their own"
 
 
 def test_accept_all_overrules_no_decision():
-    state, number, _ = accept_all(reject(state_of(*EVERY), PLAIN.path))
-    assert (paths(state), number) == ([], 0)
+    found = take_ordinary(reject(state_of(*EVERY), PLAIN.path), EVERY)
+    assert (paths(found.state), found.number) == ([], 0)
+
+
+def test_v11_accept_all_leaves_what_was_never_shown_in_full():
+    big = Item(Change(b"big.txt", A, B))
+    state = State({item.path: item for item in (PLAIN, big)}).with_whole([PLAIN.path])
+    found = take_ordinary(state, (PLAIN, big))
+    assert (paths(found.state), found.cut) == ([b"plain.py"], 1)
+    assert "1 needs its name typed: it is too big to be shown in full" in found.sentence
+    assert paths(take_ordinary(state.with_whole([big.path]), (PLAIN, big)).state) == [b"plain.py", b"big.txt"]
+
+
+def test_of_a_rename_both_halves_are_decided_by_one_key():
+    before = state_of(OLD, NEW)
+    for one, other in ((OLD, NEW), (NEW, OLD)):
+        once = follow(before, before.with_choice(one.path, ACCEPTED), one)
+        assert once.choices == {b"old.md": ACCEPTED, b"new.md": ACCEPTED}
+        assert other.path.decode() in said(before, once, one)
+        assert follow(once, once.with_choice(one.path, OPEN), one).choices == {}
+    both = follow(before, before.with_choice(NEW.path, ACCEPTED), NEW)
+    assert follow(both, reject(both, NEW.path), NEW).choices == {b"old.md": REJECTED, b"new.md": REJECTED}
+
+
+def test_the_old_name_can_stay_beside_the_new_one_and_that_is_said():
+    before = state_of(OLD, NEW)
+    both = follow(before, before.with_choice(NEW.path, ACCEPTED), NEW)
+    copy = follow(both, reject(both, OLD.path), OLD)
+    assert copy.choices == {b"old.md": REJECTED, b"new.md": ACCEPTED}
+    assert "the file is there twice" in said(both, copy, OLD)
+
+
+@pytest.mark.parametrize("new", [replace(NEW, denied="a rule"), replace(NEW, needs_look=True)])
+def test_no_half_of_a_rename_is_accepted_by_a_key_on_the_other_if_it_takes_its_own_decision(new):
+    before = state_of(OLD, new)
+    after = follow(before, before.with_choice(OLD.path, ACCEPTED), OLD)
+    assert after.choices == {b"old.md": ACCEPTED}
+    assert said(before, after, OLD).endswith("is not accepted: it takes a decision of its own")
+    found = take_ordinary(before, (OLD, new))
+    assert (paths(found.state), found.halves) == ([], 1)
+    assert paths(take_ordinary(before.with_choice(new.path, ACCEPTED), (OLD,)).state) == [b"old.md", b"new.md"]
+
+
+def test_v11_no_half_that_cannot_be_shown_in_full_follows_the_other():
+    before = replace(state_of(OLD, NEW), whole=frozenset({OLD.path}))
+    assert follow(before, before.with_choice(OLD.path, ACCEPTED), OLD).choices == {b"old.md": ACCEPTED}
+
+
+def test_a_new_name_is_shown_against_what_the_old_one_held_and_applied_as_it_is():
+    changed = Item(Change(b"new.md", None, B), renamed=Renamed(b"old.md", 90, A))
+    assert changed.drawn == Change(b"new.md", A, B)
+    assert changed.change.before is None
+    assert OLD.drawn == OLD.change
 
 
 def test_a_denied_change_can_be_accepted_in_no_way():
@@ -142,8 +203,8 @@ def test_a_second_press_takes_it_back():
 
 def test_a_folder_accepts_what_is_ordinary_in_it():
     state = state_of(*EVERY)
-    assert paths(deciding.accept(state, Place(below=EVERY))) == [PLAIN.path]
-    assert isinstance(deciding.accept(state, Place(below=(GRAVE, DENIED))), Refusal)
+    assert paths(take_ordinary(state, EVERY).state) == [PLAIN.path]
+    assert take_ordinary(state, (GRAVE, DENIED)).number == 0
     assert deciding.reject(state, Place(below=EVERY)).choice(GRAVE.path) == REJECTED
 
 
@@ -158,6 +219,7 @@ def test_v14_badges_come_from_the_change_and_not_from_what_is_said():
     assert [badge.word for badge in badges(change, effects(change))] == ["RUNS LATER"]
     gone = Change(b"a", A, None, moved=True)
     assert [badge.word for badge in badges(gone, (), denied="a rule")] == ["DENIED", "CONFLICT", "DELETE"]
+    assert [badge.word for badge in badges(gone, (), is_renamed=True)] == ["CONFLICT"]
 
 
 def test_decisions_become_the_very_changes(desk, lay_out):
