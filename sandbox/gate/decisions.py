@@ -12,6 +12,7 @@ from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.approval import Approval
 from sandbox.gate.blobs import Blobs
+from sandbox.gate.hunks import dealt_with
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.merge import LARGEST, Merge, three_way, two_way
 from sandbox.sessions import now
@@ -105,11 +106,13 @@ def check_amended(approval: Approval, change_set: ChangeSet, blobs: Blobs) -> No
     changes = {change.path: change for change in approval.changes}
     for path in approval.amended:
         change, origin = changes.get(path), whole.get(path)
-        if change is None or not (_is_side_file(change, whole, blobs) if origin is None else _is_of(change, origin)):
+        if change is None or not (
+            _is_side_file(change, whole, blobs) if origin is None else _is_of(change, origin, blobs)
+        ):
             raise StateError(f"{escape(path)} is approved as something that was never proposed: nothing was written")
 
 
-def _is_of(change: Change, origin: Change) -> bool:
+def _is_of(change: Change, origin: Change, blobs: Blobs) -> bool:
     """Whether a change is another one decided: the same place and the same version of the user, replaced by a text.
 
     What it settles must keep what is not applied from passing for applied: of a conflict or a merge never nothing.
@@ -120,10 +123,12 @@ def _is_of(change: Change, origin: Change) -> bool:
     match change.after:
         case after if after == origin.after:
             return change.settles == its
-        case File() if isinstance(origin.after, File) or (isinstance(origin.before, File) and origin.after is None):
+        case File() as after if isinstance(origin.after, File) or (
+            isinstance(origin.before, File) and origin.after is None
+        ):
             if origin.moved:
                 return change.settles == its
-            return change.settles in ((its, None) if origin.settles is None else (its, origin.base))
+            return change.settles in (its, dealt_with(origin, after, blobs))
         case _:
             return False
 

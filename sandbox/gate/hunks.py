@@ -9,6 +9,7 @@ from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.diff import Hunk, file_diff
 from sandbox.gate.matching import lines
+from sandbox.gate.merge import three_way
 
 
 def hunks_of(change: Change, blobs: Blobs) -> tuple[Hunk, ...]:
@@ -39,20 +40,26 @@ def with_hunks(change: Change, chosen: Collection[int], blobs: Blobs) -> Change:
         case File(before), File(executable=executable) if len(set(chosen)) < len(hunks):
             text = _text(blobs.read(before), [hunk for number, hunk in enumerate(hunks, 1) if number in set(chosen)])
             after = replace(blobs.put(text), executable=executable)
-            return replace(change, after=after, settles=_settled(change))
+            return replace(change, after=after, settles=dealt_with(change, after, blobs))
         case _:
             return change
 
 
-def _settled(change: Change) -> File | None:
-    """What of the sandbox is dealt with when some hunks of a change are applied.
+def dealt_with(change: Change, after: File, blobs: Blobs) -> File | None:
+    """What of the sandbox is dealt with when some hunks of a change are applied, which make `after` of the file.
 
-    Of its own content: nothing. Of a merge: what both began with, so that the rest is merged anew instead of taking
-    the user's edits back. Of a conflict: all, as far as the person who chose is concerned.
+    Of its own content: nothing, since what is left is told by the file itself. Of a conflict: all, as far as the person
+    who chose is concerned. Of a merge: what both began with, and these hunks. So the rest is merged anew instead of
+    taking the user's edits back, and what the sandbox makes of these hunks later is its edit and no old state.
     """
     if isinstance(change.after, File) and (change.moved or change.settles == change.after):
         return change.after
-    return change.base if change.settles is not None and isinstance(change.base, File) else None
+    match change.before, change.base, change.settles:
+        case File() as ours, File() as base, File(executable=executable):
+            found = three_way(ours, base, after, blobs)
+            return base if found is None or found.conflicts else replace(blobs.put(found.text), executable=executable)
+        case _:
+            return None
 
 
 def _check(change: Change, chosen: Collection[int], count: int) -> None:

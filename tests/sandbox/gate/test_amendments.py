@@ -88,6 +88,20 @@ def test_some_hunks_of_a_merge_do_not_take_the_users_edits_back_later(gate, lay_
     assert gate.collect().changes == ()
 
 
+@pytest.mark.parametrize("again", ["15\n", "FIFTEEN\n"])
+def test_what_the_sandbox_makes_later_of_a_hunk_that_was_taken_is_its_edit(gate, lay_out, decide, change_at, again):
+    lay_out({"a": TEXT})
+    theirs = AGENTS.replace("29\n", "29!\n")
+    gate.put("a", theirs)
+    gate.collect()
+    (gate.checkout / "a").write_text(USERS)
+    changes = gate.collect()
+    decide(changes, with_hunks(change_at(changes, b"a"), [1], gate.blobs))
+    gate.put("a", theirs.replace("fifteen\n", again))
+    assert gate.apply_all() == Applied((b"a",))
+    assert text_of(gate) == USERS.replace("15\n", again).replace("29\n", "29!\n")
+
+
 def test_a_decision_of_one_look_is_void_after_another_change(gate, conflict, decide):
     changes, change = conflict()
     gate.put("b", "new\n")

@@ -102,7 +102,7 @@ def test_part_of_a_merge_keeps_what_both_began_with_so_that_the_rest_is_merged_t
     base, ours, its = blobs.put(OLD), blobs.put(b"mine\n" + OLD), blobs.put(NEW)
     whole = merged(Change(b"f", ours, its, moved=True, base=base), blobs)
     part = with_hunks(whole, [1], blobs)
-    assert (part.settles, part.before) == (base, ours)
+    assert (blobs.read(part.settles.digest), part.before) == (OLD.replace(b"line 3\n", b"LINE 3\n"), ours)
     rest = merged(Change(b"f", part.after, its, moved=True, base=part.settles), blobs)
     assert text(rest, blobs) == b"mine\n" + NEW
 
