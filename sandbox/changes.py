@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """A regular file. Of its mode only the execute bit travels."""
 
@@ -21,14 +21,14 @@ class File:
     executable: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """A symbolic link that stays inside the tree; `target` is its raw text."""
 
     target: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Directory:
     """A directory. Listed as a change only where it is empty, goes away, or takes the place of something else."""
 
@@ -36,17 +36,19 @@ class Directory:
 Node = File | Link | Directory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Gone:
     """Nothing, where the sandbox deleted something and a person decided what becomes of that; see `Change.settles`."""
 
 
 Settled = Node | Gone
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
 Kind = Literal["added", "modified", "deleted", "mode", "type"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One path that differs: `before` is the base (None: absent), `after` the sandbox (None: deleted).
 
@@ -82,7 +84,7 @@ class Change:
                 return "type"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Something in the workspace that can never leave it, with the reason. `count`: that many entries below it."""
 
@@ -101,11 +103,13 @@ class ChangeSet:
     @cached_property
     def id(self) -> str:
         """A SHA-256 over every path, digest, mode and target: two sets with one id are the same change."""
-        rows = [
-            [change.path.hex(), *(describe(node) for node in (change.before, change.after, change.settles))]
-            for change in self.changes
-        ]
-        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+        digest, separator = hashlib.sha256(b"["), ""
+        for change in self.changes:  # row by row: a million at once would be a gigabyte
+            row = [change.path.hex(), *(describe(node) for node in (change.before, change.after, change.settles))]
+            digest.update(f"{separator}{_ENCODE(row)}".encode())
+            separator = ","
+        digest.update(b"]")
+        return digest.hexdigest()
 
     @property
     def pending(self) -> tuple[Change, ...]:

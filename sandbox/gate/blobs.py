@@ -19,9 +19,9 @@ _CHUNK = 1024 * 1024
 class Blobs:
     """One folder of contents, one file each, named by digest. Making the value touches nothing.
 
-    A blob is complete when it has its name, and is verified whenever it is read. Putting does not wait for the
-    disk: one that a power loss tore is found out, not used, and what it was made from still lies in the upper
-    directory or in the checkout. `flush` waits, for a caller that is about to remove those.
+    A blob is complete when it has its name and its size, and is verified whenever it is read. Putting does not wait
+    for the disk: one that a crash or a power loss tore is found out, not used, and what it was made from still lies in
+    the upper directory or in the checkout. `flush` waits, for a caller that is about to remove those.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,9 +33,10 @@ class Blobs:
         """Keep `data`. Raises OutOfSpace."""
         digest = hashlib.sha256(data).hexdigest()
         if not self._holds(digest, len(data)):
-            with self._writing() as (partial, descriptor):
-                _write_all(descriptor, data)
-                os.rename(partial, self._path(digest))
+            if len(data) > _CHUNK or not self._write_new(digest, data):
+                with self._writing() as (partial, descriptor):
+                    _write_all(descriptor, data)
+                    os.rename(partial, self._path(digest))
             self._unflushed.add(digest)
         return File(digest, len(data))
 
@@ -153,6 +154,27 @@ class Blobs:
         except FileNotFoundError:
             return False
 
+    def _write_new(self, digest: str, data: bytes) -> bool:
+        """Write under the final name, which halves what a small content costs; False if there is such a file.
+
+        Whatever ends this half-way leaves too few bytes there: `holds` says no to that, and the next one replaces it.
+        """
+        path = self._path(digest)
+        with _full_disk(self.folder):
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except FileExistsError:
+                return False
+            try:
+                _write_all(descriptor, data)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                raise
+            finally:
+                os.close(descriptor)
+        return True
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[tuple[str, int]]:
         partial = self._path(f".partial-{secrets.token_hex(8)}")
@@ -205,8 +227,12 @@ def _full_disk(folder: Path) -> Iterator[None]:
 
 
 def _read_upto(descriptor: int, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
+    """What an open file holds, at most so many bytes. Asked for by its size: a larger buffer takes time to clear."""
+    expected = min(os.fstat(descriptor).st_size, limit)
+    head = os.pread(descriptor, min(expected + 1, limit), 0)
+    if len(head) == expected:
+        return head
+    chunks, size = [head], len(head)
     while size < limit and (chunk := os.pread(descriptor, limit - size, size)):
         chunks.append(chunk)
         size += len(chunk)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.changes import Change, ChangeSet, Directory, File, Gone, Link, Node, Refused
-from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.collisions import Collisions
@@ -21,8 +20,8 @@ from sandbox.gate.merge import Patience, merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
-from sandbox.gate.syscalls import DIRECTORY, open_beneath, type_word
-from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, is_opaque, kind_of, levels
+from sandbox.gate.syscalls import open_beneath, type_word
+from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, is_opaque, kind_of, levels, opened_upper
 from sandbox.gate.vanished import vanished
 
 SIZE_LIMIT = 256 * 1024 * 1024
@@ -49,20 +48,11 @@ def collect(
 
     Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
     """
-    try:
-        source = os.open(upper, DIRECTORY)
-    except OSError as error:
-        raise StateError(f"{upper} cannot be opened: {error.strerror}") from error
-    try:
-        with opened_checkout(checkout) as root:
-            ignored = Ignored(checkout, excludes)
-            standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT)
-            contents = Contents(blobs, size_limit, ignored, seen)
-            return (
-                _Collector(source, standings, contents, blobs).run(vanished(removed, source, manifest)).result(ignored)
-            )
-    finally:
-        os.close(source)
+    with opened_upper(upper) as source, opened_checkout(checkout) as root:
+        ignored = Ignored(checkout, excludes)
+        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT)
+        contents = Contents(blobs, size_limit, ignored, seen)
+        return _Collector(source, standings, contents, blobs).run(vanished(removed, source, manifest)).result(ignored)
 
 
 class _Collector:
@@ -172,7 +162,7 @@ class _Collector:
             case "link":
                 self._link(level, entry, host)
             case "special":
-                word = type_word(entry.facts.st_mode)
+                word = type_word(level.facts(entry.name).st_mode)
                 raise Stays(f"is a {word}: only files, folders and links leave the sandbox")
 
     def _git(self, level: Level, entry: Entry, host: int | None) -> None:

@@ -12,11 +12,13 @@ def above(path: bytes) -> Iterator[bytes]:
 
 def empty_folders(new: Iterable[bytes], changed: Iterable[bytes]) -> list[bytes]:
     """Of the new folders those with no changed path below them, and no deeper new folder."""
+    ordered = sorted(new, reverse=True)
     occupied: set[bytes] = set()
-    for path in changed:
-        _occupy(occupied, above(path))
+    for path in changed if ordered else ():
+        if path.rpartition(b"/")[0] not in occupied:
+            _occupy(occupied, above(path))
     empty: list[bytes] = []
-    for path in sorted(new, reverse=True):
+    for path in ordered:
         if path not in occupied:
             empty.append(path)
             _occupy(occupied, above(path))

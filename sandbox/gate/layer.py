@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.host import OWNER_EXECUTES, facts_at, opened
+from sandbox.gate.host import OWNER_EXECUTES, facts_at, lstat, opened
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.syscalls import DIRECTORY, FILE
@@ -131,11 +131,11 @@ class _Looking:
                 elif not self._layer.ignored.matches(path, True):
                     level.descend.append(entry.name)
             case "file":
-                self._file(level, entry, path)
+                self._file(level, entry.name, path)
             case "whiteout":
                 self._meet(Trace(path, "whiteout"))  # the kernel shares one inode among them: no fact of it counts
-            case kind:
-                self._meet(Trace(path, kind, _facts(entry.facts)))
+            case kind if facts := lstat(level.descriptor, entry.name):
+                self._meet(Trace(path, kind, _facts(facts)))
 
     def _folder(self, level: Level) -> None:
         """A folder that was only made to hold something below it is as it was."""
@@ -152,17 +152,20 @@ class _Looking:
         if self._layer.known.get(trace.path) != trace:
             self._changed.append(trace)
 
-    def _file(self, level: Level, entry: Entry, path: bytes) -> None:
-        facts = _facts(entry.facts)
-        if entry.facts.st_ctime_ns > self._began - _SAME_TICK:
+    def _file(self, level: Level, name: bytes, path: bytes) -> None:
+        found = lstat(level.descriptor, name)
+        if found is None:
+            return  # gone between listing and looking: absent is what it is
+        facts = _facts(found)
+        if found.st_ctime_ns > self._began - _SAME_TICK:
             self._young.add(path)
         known = self._layer.known.get(path)
         if known is not None and known.facts == facts and path not in self._layer.young:
             self._present[path] = known
             return
-        trace = Trace(path, "file", facts, self._read(level.descriptor, entry))
+        trace = Trace(path, "file", facts, self._read(level.descriptor, name, found.st_size))
         self._present[path] = trace
-        if not self._is_same(trace, known, entry.facts.st_mode):
+        if not self._is_same(trace, known, found.st_mode):
             self._changed.append(trace)
 
     def _is_same(self, trace: Trace, known: Trace | None, mode: int) -> bool:
@@ -180,12 +183,12 @@ class _Looking:
             return known.facts == trace.facts
         return known.digest == trace.digest and not (_FACTS.unpack(known.facts)[0] ^ mode) & OWNER_EXECUTES
 
-    def _read(self, directory: int, entry: Entry) -> str:
+    def _read(self, directory: int, name: bytes, size: int) -> str:
         """The digest of a file's content, a text kept; empty if it is not read or is not a file any more."""
-        if entry.facts.st_size > min(LARGEST, self._room):
+        if size > min(LARGEST, self._room):
             return ""
         try:
-            descriptor = os.open(entry.name, FILE, dir_fd=directory)
+            descriptor = os.open(name, FILE, dir_fd=directory)
         except OSError:
             return ""
         try:

@@ -49,13 +49,14 @@ def inside_bare(changes: Iterable[Change], exists: Callable[[bytes], bool]) -> d
     `exists` says whether the checkout has an entry at a path now.
     """
     listed = list(changes)
-    after = _After(listed, exists)
+    after: _After | None = None
     verdicts: dict[bytes, bool] = {}
     found: dict[bytes, list[Change]] = {}
     for change in listed:
         for folder, part in _homes(change.path):
             if folder not in verdicts:
-                verdicts[folder] = any(all(after.has(_join(folder, name)) for name in proof) for proof in _PROOFS)
+                after = after or _After(listed, exists)
+                verdicts[folder] = after.is_repository(folder)
             if verdicts[folder]:
                 found.setdefault(_join(folder, part), []).append(change)
                 break
@@ -81,6 +82,10 @@ class _After:
                 if name in self._come:
                     break  # and so are the folders above it
                 self._come.add(name)
+
+    def is_repository(self, folder: bytes) -> bool:
+        """Whether git takes this folder for one of its own."""
+        return any(all(self.has(_join(folder, name)) for name in proof) for proof in _PROOFS)
 
     def has(self, path: bytes) -> bool:
         return _folded(path) in self._come or (path not in self._gone and self._exists(path))

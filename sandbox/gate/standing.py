@@ -108,8 +108,8 @@ class Standings:
             removal.refuse(path, GIT_STAYS, count_below(self.root, path))
         elif is_reserved(entry.name):
             removal.refuse(path, RESERVED)
-        elif stat.S_ISDIR(entry.facts.st_mode):
-            removal.folders[path] = not self._manifest.matches(path, entry.facts)
+        elif entry.kind == "directory":
+            removal.folders[path] = not self._manifest.matches(path, level.facts(entry.name))
             level.descend.append(entry.name)
         else:
             try:

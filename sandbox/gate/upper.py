@@ -12,9 +12,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from sandbox.gate.syscalls import open_beneath
+from sandbox.errors import StateError
+from sandbox.gate.syscalls import DIRECTORY, open_beneath
 
 Kind = Literal["file", "directory", "link", "whiteout", "special"]
 
@@ -26,17 +28,12 @@ LONGEST = 64 * 1024
 """Bytes of a folder's path. The kernel takes 4,096 in one call; but a folder can be made in a folder without end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One name in a folder of the upper layer, as lstat saw it."""
+    """One name in a folder of the upper layer, and what it means to the overlay. A folder may hold a million."""
 
     name: bytes
-    facts: os.stat_result
-
-    @property
-    def kind(self) -> Kind:
-        """What the entry means to the overlay."""
-        return kind_of(self.facts)
+    kind: Kind
 
 
 @dataclass
@@ -56,6 +53,10 @@ class Level:
     def below(self, name: bytes) -> bytes:
         """The path of an entry."""
         return self.path + b"/" + name if self.path else name
+
+    def facts(self, name: bytes) -> os.stat_result:
+        """What lstat says of an entry. Raises OSError."""
+        return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
 
 def kind_of(facts: os.stat_result) -> Kind:
@@ -106,12 +107,34 @@ def _open_level(root: int, path: bytes, hidden: bool) -> Level:
     descriptor = open_beneath(root, path)
     try:
         with os.scandir(descriptor) as entries:
-            found = [Entry(os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries]
+            found = [Entry(os.fsencode(entry.name), _kind(entry)) for entry in entries]
         found.sort(key=lambda entry: entry.name)
         return Level(path, descriptor, hidden or is_opaque(descriptor), found)
     except BaseException:
         os.close(descriptor)
         raise
+
+
+@contextlib.contextmanager
+def opened_upper(path: Path) -> Iterator[int]:
+    """The upper layer of a session, open. Raises StateError."""
+    try:
+        descriptor = os.open(path, DIRECTORY)
+    except OSError as error:
+        raise StateError(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _kind(entry: "os.DirEntry[str]") -> Kind:
+    """The same as the listing has it, so that nothing is asked of the common ones."""
+    if entry.is_file(follow_symlinks=False):
+        return "file"
+    if entry.is_dir(follow_symlinks=False):
+        return "directory"
+    return "link" if entry.is_symlink() else kind_of(entry.stat(follow_symlinks=False))
 
 
 def is_opaque(descriptor: int) -> bool:
