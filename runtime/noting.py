@@ -8,6 +8,7 @@ import anyio
 from runtime.events import Event, Notice
 from sandbox.base import Call, Sandbox
 from sandbox.errors import SandboxError
+from sandbox.tasks import beside
 
 
 class Notes:
@@ -57,11 +58,5 @@ class Notes:
 @contextlib.asynccontextmanager
 async def noting(sandbox: Sandbox, emit: Callable[[Event], None]) -> AsyncIterator[Notes]:
     """Notes for the time of a run; every one of them is taken when the block is left."""
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        try:
-            yield Notes(sandbox, tasks, emit)
-        except Exception as error:  # noqa: BLE001 - raised again below, as itself and not as a group of one
-            failure = error
-    if failure is not None:
-        raise failure
+    async with beside() as tasks:
+        yield Notes(sandbox, tasks, emit)

@@ -22,6 +22,7 @@ from sandbox.identity import invoking_user
 from sandbox.pausing import free_abandoned
 from sandbox.profile import User
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
+from sandbox.tasks import beside
 
 
 def prepare(
@@ -63,8 +64,7 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
     with session.hold():
         meta = session.meta()
         sandbox = DockerSandbox(session, PurePosixPath(meta.checkout), User(meta.uid, meta.gid))
-        failure: Exception | None = None
-        async with anyio.create_task_group() as tasks:
+        async with beside() as tasks:
             if is_new(session):
                 tasks.start_soon(_note, sandbox, session, mark_beginning(session))
             else:
@@ -72,14 +72,10 @@ async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbo
             tasks.start_soon(_start, sandbox, session, engine, tasks)
             try:
                 yield sandbox
-            except Exception as error:  # noqa: BLE001 - raised again below, as itself and not as a group of one
-                failure = error
             finally:
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await sandbox.close()
-        if failure is not None:
-            raise failure
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from sandbox.errors import SandboxError
 from sandbox.gate.edits import Edits, HostEdit
 from sandbox.gate.syscalls import DIRECTORY, file_system
 from sandbox.sessions import Session
+from sandbox.tasks import beside
 
 PROGRAM = Path(__file__).with_name("watch.py")
 LONGEST = 64 * 1024 * 1024  # bytes of one line: 20,000 paths, none longer than the kernel takes
@@ -39,17 +40,12 @@ async def watching(session: Session, ready: Callable[[], Awaitable[object]], lis
 
     Where edits cannot be noticed, this is said once and the run goes on: the gate compares the checkout anyway.
     """
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
+    async with beside() as tasks:
         tasks.start_soon(_watch, session, ready, listener)
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - raised again below, as itself and not as a group of one
-            failure = error
         finally:
             tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 async def _watch(session: Session, ready: Callable[[], Awaitable[object]], listener: Listener) -> None:

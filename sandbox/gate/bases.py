@@ -9,7 +9,7 @@ from sandbox.changes import Directory, File
 from sandbox.errors import CheckoutRefused
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import Unusable, lstat, node_at, opened, opened_checkout
-from sandbox.gate.manifest import Manifest, Renewal
+from sandbox.gate.manifest import Followed, Manifest, Renewal
 from sandbox.gate.merge import LARGEST
 from sandbox.sessions import Session
 
@@ -22,7 +22,7 @@ class Bases:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._manifest: Manifest | None = None
+        self._manifest = Followed(session.manifest)
 
     def learn(self, paths: Iterable[bytes]) -> None:
         """Keep the checkout's files at these paths, as far as they are what the session began with.
@@ -30,7 +30,7 @@ class Bases:
         Call it with what a tool call changed, before the user has had time to save there as well. Paths that are known
         already, or were edited since, cost a look each. Raises OutOfSpace, StateError.
         """
-        manifest = self._noted()
+        manifest = self._manifest.now()
         wanted = [] if manifest is None else sorted({path for path in paths if manifest.is_unread(path)})
         if manifest is None or not wanted:
             return
@@ -45,7 +45,7 @@ class Bases:
 
         What the user saved before is then no edit that the sandbox does not know. Raises OutOfSpace, StateError.
         """
-        manifest = self._noted()
+        manifest = self._manifest.now()
         if manifest is None or len(data) > LARGEST:
             return
         try:
@@ -57,14 +57,6 @@ class Bases:
             return
         if found is not None:
             manifest.renew({path: found})
-
-    def _noted(self) -> Manifest | None:
-        """The manifest with what other commands told it; None if the checkout has not been looked at yet."""
-        if self._manifest is not None:
-            self._manifest.refresh()
-        elif self._session.manifest.exists():
-            self._manifest = Manifest.load(self._session.manifest)
-        return self._manifest
 
 
 class _Reader:

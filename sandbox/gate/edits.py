@@ -5,20 +5,19 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sandbox.changes import File
-from sandbox.errors import StateError
 from sandbox.gate.blobs import hash_fd
 from sandbox.gate.host import OWNER_EXECUTES, facts_at, opened, opened_checkout
 from sandbox.gate.ignore import Ignored, user_excludes
-from sandbox.gate.manifest import Manifest
+from sandbox.gate.manifest import Followed, Manifest
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.syscalls import DIRECTORY, FILE
-from sandbox.gate.upper import is_opaque, kind_of
+from sandbox.gate.upper import is_opaque, kind_of, opened_upper
 from sandbox.sessions import Session
 
 Kind = Literal["added", "modified", "deleted"]
@@ -52,7 +51,7 @@ class Edits:
         self._session = session
         self._checkout = Path(session.meta().checkout)
         self._ignored = Ignored(self._checkout, user_excludes(Path.home()))
-        self._manifest: Manifest | None = None
+        self._manifest = Followed(session.manifest)
         self._told: dict[bytes, tuple[int, ...] | None] = {}
 
     def folders(self) -> tuple[str, ...]:
@@ -86,36 +85,18 @@ class Edits:
 
     def among(self, paths: Iterable[bytes]) -> tuple[HostEdit, ...]:
         """The edits among these paths, each told once. Raises StateError; CheckoutRefused if the checkout is gone."""
-        manifest = self._known()
+        manifest = self._manifest.now()
         if manifest is None:
             return ()  # what the session began with is still being looked at
-        with opened_checkout(self._checkout) as root, self._upper() as upper:
+        with opened_checkout(self._checkout) as root, opened_upper(self._session.upper) as upper:
             found = [self._edit(root, upper, path, manifest) for path in sorted(set(paths)) if self._matters(path)]
         return tuple(edit for edit in found if edit is not None)
-
-    def _known(self) -> Manifest | None:
-        if self._manifest is not None:
-            self._manifest.refresh()
-        elif self._session.manifest.exists():
-            self._manifest = Manifest.load(self._session.manifest)
-        return self._manifest
 
     def _matters(self, path: bytes) -> bool:
         parts = path.split(b"/")
         if any(part in (b"", b".", b"..") or is_git(part) or is_reserved(part) for part in parts):
             return False
         return not _EDITORS_OWN.search(parts[-1]) and not self._ignored.leaves_out(path, False)
-
-    @contextlib.contextmanager
-    def _upper(self) -> Iterator[int]:
-        try:
-            descriptor = os.open(self._session.upper, DIRECTORY)
-        except OSError as error:
-            raise StateError(f"{self._session.upper} cannot be opened: {error.strerror}") from error
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
     def _edit(self, root: int, upper: int, path: bytes, manifest: Manifest) -> HostEdit | None:
         facts = facts_at(root, path)

@@ -1,7 +1,6 @@
 """The running account of one session: looks at the upper layer after each call, and notes what it finds."""
 
 import contextlib
-import os
 import threading
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sandbox.gate.layer import Layer, Trace
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.notes import MOST_PATHS, Manner, append
 from sandbox.gate.provenance import history
-from sandbox.gate.syscalls import DIRECTORY
+from sandbox.gate.upper import opened_upper
 from sandbox.gate.vanished import hide, removed_by_calls, vanished
 from sandbox.sessions import Session
 
@@ -46,14 +45,11 @@ class Ledger:
         manifest = Manifest.load(self._session.manifest) if removed and self._session.manifest.exists() else None
         if manifest is None:
             return
-        upper = os.open(self._session.upper, DIRECTORY)
-        try:
+        with opened_upper(self._session.upper) as upper:
             for path in vanished(removed, upper, manifest):
                 with contextlib.suppress(OSError):  # the name was taken, or this kernel lets only root make a whiteout
                     hide(upper, path)
                     layer.known[path] = Trace(path, "whiteout")
-        finally:
-            os.close(upper)
 
     def note(self, call: Call, manner: Manner) -> tuple[bytes, ...]:
         """Note what changed since the last time; the paths. Raises OutOfSpace, StateError."""

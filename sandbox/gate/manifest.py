@@ -230,6 +230,25 @@ class Manifest:
             file.write(("\n" + "\n".join(lines) + "\n").encode())
 
 
+class Followed:
+    """A session's manifest for as long as a process runs: read when it is there, and kept up with what others tell it.
+
+    On a large tree the first calls are faster than the look at the checkout.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._manifest: Manifest | None = None
+
+    def now(self) -> Manifest | None:
+        """What it says by now; None if the checkout has not been looked at yet. Raises StateError."""
+        if self._manifest is not None:
+            self._manifest.refresh()
+        elif self._path.exists():
+            self._manifest = Manifest.load(self._path)
+        return self._manifest
+
+
 def _updates_of(path: Path) -> Path:
     return path.with_name(path.name + ".updates")
 
