@@ -55,8 +55,11 @@ class Container:
 async def create(session: Session, engine: Engine) -> Container:
     """Make, check and start a session's container. Nothing is left of it if any step fails.
 
+    The caller holds the session: an earlier container of it, which an engine kept through a death of its own or ours,
+    is removed first, for two may not write to one workspace.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
+    await anyio.to_thread.run_sync(_remove_earlier, session, engine)
     config = await anyio.to_thread.run_sync(_config, session, engine)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
@@ -75,6 +78,12 @@ async def create(session: Session, engine: Engine) -> Container:
         await container.remove()
         raise
     return container
+
+
+def _remove_earlier(session: Session, engine: Engine) -> None:
+    for one in engine.containers():
+        if one.owner.session == session.id:
+            engine.remove(one.id)
 
 
 def _config(session: Session, engine: Engine) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from sandbox.engine import Engine
 from sandbox.errors import CheckoutRefused, SessionBusy
 from sandbox.gate.freeze import frozen, mark_beginning, note_checkout
 from sandbox.gate.provenance import causes
-from sandbox.labels import Owner
+from sandbox.labels import Owner, labels
 from sandbox.leftovers import remove
 from sandbox.opening import opened, prepare
 from sandbox.orphans import Swept, sweep
@@ -114,13 +114,35 @@ async def test_c05_when_the_host_is_killed_the_container_goes_and_the_workspace_
     with process, process.stdout:
         assert process.stdout.readline() == b"ready\n"
         process.kill()
-    deadline = time.monotonic() + 5
-    while [one for one in engine.containers() if one.owner.session == session.id]:
+    deadline = time.monotonic() + 2
+    while [one for one in engine.containers() + engine.volumes() if one.owner.session == session.id]:
         assert time.monotonic() < deadline
         await anyio.sleep(0.05)
     assert [change.path for change in frozen(session).changes] == [b"kept.txt"]
     async with opened(session, engine) as sandbox:
         assert await sandbox.read(sandbox.root / "kept.txt") == b"kept\n"
+
+
+async def test_c07_a_container_that_an_engine_kept_makes_way_for_the_next_one_of_its_session(
+    session: Session, new_session: Callable[[], Session], engine: Engine, image: Image
+) -> None:
+    other = new_session()
+    kept, neighbour = (
+        engine.create(
+            f"paddock-test-{one.id[:8]}-kept",
+            {"Image": image.id, "Entrypoint": ["sleep", "60"], "Labels": labels(Owner.of(one.id))},
+        )
+        for one in (session, other)
+    )
+    try:
+        engine.start(kept)
+        async with opened(session, engine) as sandbox:
+            now = (await sandbox.ready()).id
+            assert [one.id for one in engine.containers() if one.owner.session == session.id] == [now]
+            assert engine.inspect(neighbour) is not None
+    finally:
+        for one in (kept, neighbour):
+            engine.remove(one)
 
 
 async def test_c17_only_what_a_dead_process_of_ours_left_is_swept(
