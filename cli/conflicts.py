@@ -202,10 +202,12 @@ def _together(case: Case, changes: Sequence[Change], decided: Mapping[bytes, Res
     left = {change.path: change for one in decided.values() for change in one.left}
     made = [change for one in decided.values() for change in one.changes]
     plain = [change for change in changes if not change.moved and change.path not in {*mine, *left}]
-    waiting = held_with(case.changes.changes, {*mine, *left})
-    ready = [change for change in [*plain, *made] if change.path not in waiting]
+    held = held_with(case.changes.changes, {*mine, *left})
+    waiting = held | {change.path for change in made}  # where a side file goes, one of the sandbox's own waits
+    going = [change for change in plain if change.path not in waiting]
+    going += [change for change in made if change.path not in held]
     return Resolved(
-        tuple(sorted(ready, key=lambda change: change.path)),
+        tuple(sorted(going, key=lambda change: change.path)),
         tuple(mine.values()),
         (*left.values(), *(change for change in plain if change.path in waiting)),
     )

@@ -80,6 +80,14 @@ def test_what_lies_in_a_folder_that_stays_a_file_goes_with_the_decision(paddock,
     assert paddock("apply", "--yes", cwd=project).stdout.splitlines()[-1] == "host unchanged"
 
 
+def test_a_file_of_the_sandbox_in_the_place_of_a_side_file_waits(paddock, conflict, project):
+    (conflict.upper / "src" / "app.py.paddock-merge").write_text("no merge\n")
+    done = paddock("apply", "--yes", "--on-conflict", "markers", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (project / "src" / "app.py.paddock-merge").read_text().startswith("<<<<<<< yours\nmine\n=======\n")
+    assert ((project / "new.txt").exists(), app(project)) == (True, "mine\n")
+
+
 def test_markers_in_what_has_no_lines_are_refused_and_nothing_is_written(paddock, conflict, project):
     (conflict.upper / "src" / "app.py").write_bytes(b"\0binary")
     done = paddock("apply", "--yes", "--on-conflict", "markers", cwd=project)
