@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from sandbox.changes import Change, Directory, File, Link, Node
+from sandbox.changes import Change, Directory, File, Link, Node, Settled
 from sandbox.escape import alarms, escape
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.gitpatch import Side, patch
@@ -60,7 +60,7 @@ def file_diff(change: Change, blobs: Blobs) -> FileDiff:
     """What a change did. Raises StateError if a content is missing or damaged."""
     if _is_huge(change):
         return FileDiff(change.path, (), 0, 0, True, (*_name_notes(change), *_node_notes(change), *_huge_notes(change)))
-    old, new = _content(change.before, blobs), _content(change.after, blobs)
+    old, new = content_of(change.before, blobs), content_of(change.after, blobs)
     binary = b"\0" in old or b"\0" in new
     notes = [*_name_notes(change), *_node_notes(change)]
     if binary and not (_is_readable(old) and _is_readable(new)):
@@ -78,7 +78,7 @@ def counts(change: Change, blobs: Blobs) -> tuple[int, int] | None:
         return 0, 0
     if _is_huge(change):
         return None
-    old, new = _content(change.before, blobs), _content(change.after, blobs)
+    old, new = content_of(change.before, blobs), content_of(change.after, blobs)
     if b"\0" in old or b"\0" in new:
         return None
     old_lines, new_lines = lines(old), lines(new)
@@ -134,14 +134,15 @@ def _body(old: bytes, new: bytes) -> bytes | None:
 def _side(node: Node | None, blobs: Blobs) -> Side | None:
     match node:
         case File(executable=executable):
-            return Side("100755" if executable else "100644", _content(node, blobs))
+            return Side("100755" if executable else "100644", content_of(node, blobs))
         case Link(target):
             return Side("120000", target)
         case _:
             return None
 
 
-def _content(node: Node | None, blobs: Blobs) -> bytes:
+def content_of(node: Settled | None, blobs: Blobs) -> bytes:
+    """What lines are taken from: a file's content, a link's target, nothing. Raises StateError like `file_diff`."""
     match node:
         case File(digest):
             return blobs.read(digest)

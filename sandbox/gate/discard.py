@@ -10,14 +10,12 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
 
 from sandbox.errors import FileError, StateError
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.syscalls import DIRECTORY
+from sandbox.gate.upper import OPAQUE
 from sandbox.sessions import Session
-
-DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OPAQUE: Final = "user.overlay.opaque"
 
 
 def discard_all(session: Session) -> None:

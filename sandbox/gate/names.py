@@ -33,9 +33,7 @@ def is_git(name: bytes) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_git(name: bytes) -> bool:
-    text = _UNSEEN.sub("", name.decode("utf-8", "ignore"))
-    text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
-    return any(_is_plain_git(part) for part in text.split("\\"))
+    return any(_is_plain_git(part) for part in _plain(name).split("\\"))
 
 
 def _is_plain_git(part: str) -> bool:
@@ -50,12 +48,13 @@ def folded(name: bytes) -> str:
 
     What stands behind a colon is an NTFS stream of the same file, and dots and blanks at the end are dropped there.
     """
-    if name.isascii():
-        text = name.decode().lower()
-    else:
-        text = _UNSEEN.sub("", name.decode("utf-8", "ignore"))
-        text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    text = name.decode().lower() if name.isascii() else _plain(name)
     return text.partition(":")[0].strip(" ").rstrip(" .") or text
+
+
+def _plain(name: bytes) -> str:
+    text = _UNSEEN.sub("", name.decode("utf-8", "ignore"))
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def path_problem(path: bytes) -> str | None:

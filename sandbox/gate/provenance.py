@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.changes import Change, File, Link, Node
+from sandbox.changes import Change, File, Node
 from sandbox.errors import StateError
 from sandbox.gate.blame import blame
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.diff import Hunk, file_diff
+from sandbox.gate.diff import Hunk, content_of, file_diff
 from sandbox.gate.layer import Trace
 from sandbox.gate.notes import Cause, notes, path_of
 from sandbox.sessions import Session
@@ -88,7 +88,7 @@ def why(session: Session, change: Change, blobs: Blobs) -> tuple[tuple[Hunk, tup
     """
     hunks = file_diff(change, blobs).hunks
     steps = _since(history(session).steps(change.path), change.before)
-    texts = [_content(node, blobs) for node in (change.before, change.settles or change.after, change.after)]
+    texts = [content_of(node, blobs) for node in (change.before, change.settles or change.after, change.after)]
     before, inside, after = texts
     everyone = tuple(dict.fromkeys(cause for cause, _ in steps)) or (UNKNOWN,)
     if max(map(len, texts)) > LARGEST_BLAMED:
@@ -137,16 +137,6 @@ def _text_of(path: bytes, trace: Trace, blobs: Blobs) -> bytes | None:
         return blobs.read(trace.digest, LARGEST_BLAMED)
     except StateError:
         return None  # it was no text, or the store was cleaned
-
-
-def _content(node: object, blobs: Blobs) -> bytes:
-    match node:
-        case File(digest):
-            return blobs.read(digest)
-        case Link(target):
-            return target
-        case _:
-            return b""
 
 
 @functools.lru_cache(maxsize=2)  # a command asks for one path after the other; the key says when the file has grown

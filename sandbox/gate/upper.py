@@ -22,7 +22,8 @@ Kind = Literal["file", "directory", "link", "whiteout", "special"]
 
 OnUnreadable = Callable[[bytes, OSError], None]
 
-_OPAQUE = "user.overlay.opaque"
+OPAQUE = "user.overlay.opaque"
+"""What the kernel marks a folder with that hides the one below it."""
 
 LONGEST = 64 * 1024
 """Bytes of a folder's path. The kernel takes 4,096 in one call; but a folder can be made in a folder without end."""
@@ -140,7 +141,7 @@ def _kind(entry: "os.DirEntry[str]") -> Kind:
 def is_opaque(descriptor: int) -> bool:
     """Whether an open folder of the upper layer hides the checkout's folder of the same path."""
     with contextlib.suppress(OSError):
-        return os.getxattr(descriptor, _OPAQUE) == b"y"
+        return os.getxattr(descriptor, OPAQUE) == b"y"
     return False
 
 

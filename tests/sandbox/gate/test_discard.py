@@ -7,7 +7,8 @@ import pytest
 
 from images.image import Image
 from sandbox.errors import FileError, StateError
-from sandbox.gate.discard import OPAQUE, discard_all, discard_paths, remove_tree
+from sandbox.gate.discard import discard_all, discard_paths, remove_tree
+from sandbox.gate.upper import OPAQUE
 from sandbox.opening import prepare
 from sandbox.sessions import Session, Sessions
 
