@@ -53,8 +53,6 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
         engine = place.connect()
         if old is not None:
             image = place.image_of(old, engine, here, terminal)
-            if image.id != old.meta().image:
-                old.save(old.meta().model_copy(update={"image": image.id}))
         else:
             image = place.image_for(order.image, engine, here, terminal)
     finally:

@@ -3,7 +3,7 @@
 import json
 
 from cli import options
-from cli.target import case_of, end, find
+from cli.target import case_of, end, find, identity
 
 
 def apply(
@@ -29,7 +29,7 @@ def apply(
     is written.
     """
     from cli import exits, place
-    from cli.applying import Order, carry_out, ids, report
+    from cli.applying import Order, carry_out, report
     from cli.truth import as_json as truth_json
 
     words = tuple(message or ())
@@ -64,7 +64,7 @@ def apply(
         outcome = carry_out(wanted.session, order, place.stderr() if as_json else place.stdout())
         if not as_json:
             return end(outcome.settled)
-        rows = {**ids(outcome), **truth_json(outcome.settled.truth), **report(outcome)}
+        rows = {**identity(outcome.case), **truth_json(outcome.settled.truth), **report(outcome)}
     place.stdout().line(json.dumps(rows, indent=1))
     return outcome.settled.code
 

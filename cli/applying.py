@@ -13,7 +13,6 @@ from cli.conflicts import Again, Quit, Resolution, Resolved, Unresolved, resolve
 from cli.options import Way
 from cli.screen.terminal import Terminal
 from cli.settled import Consent, Settled, pending
-from cli.target import identity
 from cli.words import count
 from sandbox.changes import Change
 
@@ -91,7 +90,7 @@ def carry_out(session: "Session", order: Order, terminal: Terminal) -> Outcome:
 def report(outcome: Outcome) -> dict[str, Any]:
     """The same for programs: what was written, what the user kept, what waits and what cannot leave."""
     from cli.conflicts import conflict_of
-    from cli.rows import name
+    from cli.rows import name, reasoned, refused
     from cli.screen.conflicts import ways
     from sandbox.gate.apply import Applied
 
@@ -100,25 +99,19 @@ def report(outcome: Outcome) -> dict[str, Any]:
     now = freeze(case.session, case.settings) if applied.paths or outcome.mine else case
     return {
         "paths": [name(path) for path in applied.paths],
-        "kept": [{**name(one.path), "reason": one.reason} for one in applied.kept],
+        "kept": [reasoned(one) for one in applied.kept],
         "mine": [name(change.path) for change in outcome.mine],
         "conflicts": [
-            {**name(one.path), "reason": one.reason, "commands": [way for way, _ in ways(case, one.path)]}
-            for one in outcome.conflicts
+            {**reasoned(one), "commands": [way for way, _ in ways(case, one.path)]} for one in outcome.conflicts
         ],
         "left": [
             {**name(change.path), "reason": conflict_of(change).reason if change.moved else now.verdict(change).short}
             for change in now.changes.pending
         ],
-        "refused": [{**name(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused],
+        "refused": refused(case),
         "notes": list(applied.notes),
         "commit": outcome.settled.commit or None,
     }
-
-
-def ids(outcome: Outcome) -> dict[str, object]:
-    """Which change set of which session it was about."""
-    return identity(outcome.case)
 
 
 def _revive(session: "Session", order: Order) -> None:

@@ -13,6 +13,7 @@ from sandbox.changes import Change, ChangeSet
 from sandbox.sessions import Session
 
 if TYPE_CHECKING:
+    from cli.host import Tracked
     from runtime.permissions import Verdict
     from runtime.permissions.policy import Policy
     from sandbox.gate.apply import Applied, Conflicts
@@ -49,7 +50,7 @@ class Case:
     def host(self) -> "Host":
         """What of the host an effect depends on."""
         from cli import environment
-        from cli.rules import Commands, Tracked
+        from cli.host import Commands
         from sandbox.gate.aliases import aliases
         from sandbox.gate.effects import Host
         from sandbox.gate.freeze import manifest_of
@@ -57,9 +58,15 @@ class Case:
         has_git = (self.checkout / ".git").exists()
         return Host(
             Commands(environment.read().commands),
-            Tracked(self.checkout) if has_git else None,
+            self._tracked if has_git else None,
             aliases(self.checkout, manifest_of(self.session).links()),
         )
+
+    @functools.cached_property
+    def _tracked(self) -> "Tracked":
+        from cli.host import Tracked
+
+        return Tracked(self.checkout)
 
     def verdict(self, change: Change) -> "Verdict":
         """What the rules and the effects say about a change, this one or one made of it. Raises SettingsError."""
@@ -80,13 +87,12 @@ class Case:
 
     def mass_deletion(self, changes: Sequence[Change], *, already: int = 0) -> "MassDeletion | None":
         """Whether these changes, after `already` others that nobody saw, delete so much that it has to be confirmed."""
-        from cli.rules import Tracked
         from sandbox.gate.effects import FEW, deletions, mass_deletion
         from sandbox.gate.freeze import manifest_of
 
         if deletions(changes) + already <= FEW:
             return None
-        tree = len(Tracked(self.checkout).paths) or len(manifest_of(self.session))
+        tree = len(self._tracked.paths) or len(manifest_of(self.session))
         return mass_deletion(changes, tree + already, already=already)
 
 

@@ -55,11 +55,8 @@ def apply_commits(session: "Session", branch: str, wish: Wish) -> int:
 
 def _engine_for(session: "Session") -> "Engine":
     """The engine, with the session's image on it."""
-    said = place.stderr()
     engine = place.connect()
-    image = place.image_of(session, engine, place.place(), said)
-    if image.id != session.meta().image:
-        session.save(session.meta().model_copy(update={"image": image.id}))
+    place.image_of(session, engine, place.place(), place.stderr())
     return engine
 
 

@@ -112,10 +112,13 @@ def image_for(name: str, engine: "Engine", here: Place, terminal: Terminal) -> "
 
 
 def image_of(session: "Session", engine: "Engine", here: Place, terminal: Terminal) -> "Image":
-    """The very image a session began with, or the one of its name if the engine has lost it."""
+    """The very image a session began with; if the engine has lost it, the one of its name, from now on its own."""
     from images.image import Image
 
     meta = session.meta()
     if engine.images.find(meta.image):
         return Image(meta.image_name, meta.image)
-    return image_for(meta.image_name, engine, here, terminal)
+    image = image_for(meta.image_name, engine, here, terminal)
+    if image.id != meta.image:
+        session.save(meta.model_copy(update={"image": image.id}))
+    return image

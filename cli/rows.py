@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sandbox.changes import Change, Directory, File, Link, Node
+from sandbox.changes import Change, Directory, File, Link, Node, Refused
 
 if TYPE_CHECKING:
     from cli.case import Case
     from sandbox.gate.blobs import Blobs
+    from sandbox.gate.preimages import Conflict
     from sandbox.gate.renames import Rename
     from sandbox.sessions import Session
 
@@ -23,8 +24,18 @@ def rows(case: "Case", changes: Sequence[Change] | None = None, *, with_hunks: b
     return {
         "changes": [row(case, change, blobs, with_hunks=with_hunks) | moves.get(change.path, {}) for change in asked],
         "ignored": [row(case, change, blobs) for change in case.changes.changes if change.ignored],
-        "refused": [{**name(one.path), "reason": one.reason, "count": one.count} for one in case.changes.refused],
+        "refused": refused(case),
     }
+
+
+def refused(case: "Case") -> list[dict[str, Any]]:
+    """What can never leave, each with the reason and the number of entries it stands for."""
+    return [{**reasoned(one), "count": one.count} for one in case.changes.refused]
+
+
+def reasoned(one: "Conflict | Refused") -> dict[str, str]:
+    """A path, and why nothing became of it."""
+    return {**name(one.path), "reason": one.reason}
 
 
 def row(case: "Case", change: Change, blobs: "Blobs", *, with_hunks: bool = False) -> dict[str, Any]:

@@ -126,13 +126,12 @@ def _show(result: "Applied | Conflicts", out: "Terminal") -> None:
 
 
 def _rows(result: "Applied | Conflicts") -> dict[str, object]:
-    from cli.rows import name
+    from cli.rows import name, reasoned
     from sandbox.gate.apply import Applied as Done
 
     if isinstance(result, Done):
-        kept = [{**name(one.path), "reason": one.reason} for one in result.kept]
-        return {"paths": [name(path) for path in result.paths], "kept": kept}
-    return {"conflicts": [{**name(one.path), "reason": one.reason} for one in result.conflicts]}
+        return {"paths": [name(path) for path in result.paths], "kept": [reasoned(one) for one in result.kept]}
+    return {"conflicts": [reasoned(one) for one in result.conflicts]}
 
 
 def _files(plan: "Undo") -> str:
