@@ -246,6 +246,8 @@ def _translated(error: docker.errors.APIError) -> SandboxError:
     reason = str(error.explanation or error).strip()
     if "no space left" in reason:
         return SandboxError(f"the engine's disk is full: {reason}")
+    if "not running" in reason:  # it ended between being found and being asked
+        return SandboxLost(f"the sandbox has ended: {reason}")
     return SandboxError(f"the engine refused: {reason}")
 
 

@@ -1,6 +1,7 @@
 """What is asked of the engine, seen from outside: every request that leaves."""
 
 import gc
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 import requests
 
 from images.errors import UnknownImage
+from images.image import Image
 from sandbox.base import Command
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, FileError
+from sandbox.errors import EngineUnavailable, FileError, SandboxLost
+from sandbox.labels import Owner, labels
 from sandbox.opening import opened
 from sandbox.sessions import Session
 
@@ -61,6 +64,19 @@ async def test_i17_no_request_can_be_dangerous_whatever_the_input(new_session: C
     created = [body for method, path, body in client.sent if method == "POST" and "/containers/create" in path]
     assert created
     assert all('"NetworkMode": "none"' in body for body in created)
+
+
+def test_to_pause_what_has_just_ended_tells_that_it_is_lost(engine: Engine, image: Image) -> None:
+    ended = engine.create(
+        f"paddock-test-ended-{os.getpid()}", {"Image": image.id, "Entrypoint": ["true"], "Labels": labels(Owner.of(""))}
+    )
+    try:
+        with pytest.raises(SandboxLost, match="has ended"):
+            engine.pause(ended)
+    finally:
+        engine.remove(ended)
+    with pytest.raises(SandboxLost, match="no longer has it"):
+        engine.pause(ended)
 
 
 def test_c09_an_image_that_is_gone_is_named(engine: Engine) -> None:
