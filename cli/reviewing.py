@@ -8,7 +8,6 @@ import anyio.to_thread
 from cli import environment, gate
 from cli.ask import Person
 from cli.case import Case
-from cli.screen.review.plain import Review
 from cli.screen.terminal import Terminal
 from cli.settled import Consent, Settled, pending
 from cli.words import count
@@ -53,6 +52,8 @@ def review(
 
 def review_line_by_line(case: Case, changes: Sequence[Change], terminal: Terminal, consent: Consent) -> Settled:
     """The same as questions, one below the other: for a braille line, a log, a terminal that can do no more."""
+    from cli.screen.review.plain import Review
+
     approved = Review(case, terminal).ask(changes)
     return gate.carry_out(case, approved, terminal, consent) if approved else Settled(pending(case))
 

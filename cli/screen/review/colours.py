@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -52,8 +53,9 @@ class Block:
 class Colours:
     """Answers at once with what it knows, and remembers what it was asked for. `ready` is called when more is known."""
 
-    def __init__(self, ready: Callable[[], object], argv: Sequence[str] = ARGV) -> None:
+    def __init__(self, ready: Callable[[], object], argv: Sequence[str] = ARGV, *, patience: float = PATIENCE) -> None:
         self._ready = ready
+        self._patience = patience
         self._argv = argv
         self._known: dict[Block, dict[int, Sides]] = {}
         self._wanted: dict[Block, Document] = {}
@@ -83,13 +85,17 @@ class Colours:
 
     async def _talk(self, process: "subprocess.Popen[bytes]") -> None:
         """Until it does not answer in time, or dies."""
-        if await anyio.to_thread.run_sync(_answer, process, b"", START, abandon_on_cancel=True) is None:
+        if (
+            await anyio.to_thread.run_sync(partial(_answer, process, b"", patience=START), abandon_on_cancel=True)
+            is None
+        ):
             return
         while True:
             await self._asked.wait()
             while self._wanted:
                 block, document = self._wanted.popitem()
-                found = await anyio.to_thread.run_sync(_coloured, process, document, block, abandon_on_cancel=True)
+                ask = partial(_answer, process, patience=self._patience)
+                found = await anyio.to_thread.run_sync(_coloured, ask, document, block, abandon_on_cancel=True)
                 if found is None:
                     self._plain.add(block.path)
                     return
@@ -107,11 +113,11 @@ def _started(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
     )
 
 
-def _coloured(process: "subprocess.Popen[bytes]", document: Document, block: Block) -> dict[int, Sides] | None:
+def _coloured(ask: "Callable[[bytes], bytes | None]", document: Document, block: Block) -> dict[int, Sides] | None:
     """The colours of a block; None if there is no answer in time."""
     found: dict[int, Sides] = {}
     for rows, is_new, text in _texts(document, block):
-        reply = _answer(process, json.dumps([safe.path(block.path), text]).encode() + b"\n")
+        reply = ask(json.dumps([safe.path(block.path), text]).encode() + b"\n")
         if reply is None:
             return None
         for row, spans in zip(rows, map(_spans, json.loads(reply)), strict=False):
@@ -120,7 +126,7 @@ def _coloured(process: "subprocess.Popen[bytes]", document: Document, block: Blo
     return found
 
 
-def _answer(process: "subprocess.Popen[bytes]", request: bytes, patience: float = PATIENCE) -> bytes | None:
+def _answer(process: "subprocess.Popen[bytes]", request: bytes, *, patience: float) -> bytes | None:
     """One line for one line, within our patience."""
     assert process.stdin is not None
     assert process.stdout is not None

@@ -57,9 +57,7 @@ def reject(state: State, place: Place) -> State:
     """Leave out what is here; a second time takes it back."""
     item, loaded = place.item, place.loaded
     if item is None:
-        for one in place.below:
-            state = decide.reject(state, one.path)
-        return state
+        return state.with_choices((one.path for one in place.below), decide.REJECTED)
     if place.is_hunk and loaded is not None:
         if place.hunk in decide.parts_of(state.choice(item.path), loaded.hunks).rejected:
             return decide.reopen_hunk(state, item.path, place.hunk, of=loaded.hunks)
@@ -73,9 +71,7 @@ def undecide(state: State, place: Place) -> State:
     """Take back what was decided here."""
     item, loaded = place.item, place.loaded
     if item is None:
-        for one in place.below:
-            state = state.with_choice(one.path, OPEN)
-        return state
+        return state.with_choices((one.path for one in place.below), OPEN)
     if place.is_hunk and loaded is not None:
         return decide.reopen_hunk(state, item.path, place.hunk, of=loaded.hunks)
     return state.with_choice(item.path, OPEN)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cli.screen.review.lines import Document, side_by_side, unified
 from cli.screen.review.state import Choice, Edited, Item, Renamed, Side
-from sandbox.changes import Change, File, Link, Node
+from sandbox.changes import Change, File, Node
 from sandbox.errors import StateError
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _key(item: Item, choice: Choice) -> tuple[bytes, Choice | None]:
 def load(item: Item, choice: Choice, blobs: "Blobs") -> Loaded:
     """Read a change and compare its lines. What is damaged is a note."""
     from sandbox.gate.diff import FileDiff, file_diff
+    from sandbox.gate.hunks import can_choose
 
     is_against_old = item.drawn is not item.change and not isinstance(choice, Edited)
     change = choice.change if isinstance(choice, Edited) else item.drawn
@@ -132,13 +133,8 @@ def load(item: Item, choice: Choice, blobs: "Blobs") -> Loaded:
             problem = str(error)
     if problem:
         return Loaded(item, choice, replace(diff, notes=(problem,)), 0, is_read=False)
-    is_by_hunk = has_hunks(change, diff) and not is_against_old
+    is_by_hunk = can_choose(change, diff) and not is_against_old
     return Loaded(item, choice, diff, len(diff.hunks) if is_by_hunk else 0, is_read=True)
-
-
-def has_hunks(change: Change, diff: "FileDiff") -> bool:
-    """Whether single hunks can be chosen: of a text, not of a link or a binary file."""
-    return not diff.binary and not any(isinstance(node, Link) for node in (change.before, change.after))
 
 
 def size_of(change: Change) -> int:

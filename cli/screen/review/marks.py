@@ -6,12 +6,12 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 
 from cli.screen import safe
+from cli.screen.changes import LETTERS
 from cli.screen.review.state import Accepted, Choice, Edited, Item, Parts, Rejected, Side
 
 Counts = Mapping[bytes, tuple[int, int] | None]
 """Lines added and removed by path; None for what has no lines."""
 
-LETTERS: Final = {"added": "A", "modified": "M", "deleted": "D", "mode": "X", "type": "T"}
 KIND_COLOURS: Final = {"added": "green", "modified": "blue", "deleted": "red", "mode": "yellow", "type": "yellow"}
 
 

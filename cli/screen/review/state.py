@@ -150,9 +150,13 @@ class State:
 
     def with_choice(self, path: bytes, choice: Choice) -> "State":
         """The state with this decided, whatever was before."""
-        choices = {**self.choices, path: choice}
+        return self.with_choices((path,), choice)
+
+    def with_choices(self, paths: Iterable[bytes], choice: Choice) -> "State":
+        """The same for many paths at once: a folder may hold thousands."""
+        choices = {**self.choices, **dict.fromkeys(paths, choice)}
         if choice == OPEN:
-            del choices[path]
+            choices = {path: one for path, one in choices.items() if one != OPEN}
         return replace(self, choices=choices)
 
     def with_seen(self, path: bytes) -> "State":

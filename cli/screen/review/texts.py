@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.style import Style
 
@@ -10,8 +10,10 @@ from cli.screen import safe
 from cli.screen.review import palette
 from cli.screen.review.marks import letter_of, mark_of, renamed
 from cli.screen.review.state import OPEN, Accepted, Choice, Edited, Item, Parts, Side, State, is_going
-from sandbox.gate.diff import Hunk
-from sandbox.gate.provenance import Cause
+
+if TYPE_CHECKING:
+    from sandbox.gate.diff import Hunk
+    from sandbox.gate.provenance import Cause
 
 Text = Sequence[tuple[str, Style]]
 
@@ -69,7 +71,7 @@ def help_lines() -> list[Text]:
     return lines
 
 
-def cause_lines(causes: Iterable[Cause]) -> Iterator[Text]:
+def cause_lines(causes: "Iterable[Cause]") -> Iterator[Text]:
     """The tool calls behind a hunk, oldest first. Summaries are the model's and the tools' words."""
     for cause in causes:
         at = "" if cause.at is None else f"{cause.at.astimezone():%H:%M:%S}  "
@@ -79,7 +81,7 @@ def cause_lines(causes: Iterable[Cause]) -> Iterator[Text]:
             yield [(f"          call {safe.line(cause.call)}", palette.ink("dim"))]
 
 
-def why_lines(found: Iterable[tuple[Hunk, tuple[Cause, ...]]], number: int) -> list[Text]:
+def why_lines(found: "Iterable[tuple[Hunk, tuple[Cause, ...]]]", number: int) -> list[Text]:
     """What is behind one hunk, or behind each of them where `number` is 0."""
     lines: list[Text] = []
     for place, (hunk, causes) in enumerate(found, 1):

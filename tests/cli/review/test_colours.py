@@ -20,10 +20,10 @@ def loaded(desk, lay_out):
     return Loader(desk.gate.blobs).load(Item(change), OPEN)
 
 
-async def asked(loaded, argv, *, seconds=30.0):
+async def asked(loaded, argv, *, seconds=30.0, patience=2.0):
     """What is known of the first block after a while: the colours of every row."""
     ready = anyio.Event()
-    colours = Colours(ready.set, argv)
+    colours = Colours(ready.set, argv, patience=patience)
     rows = range(len(loaded.unified.rows))
     assert all(colours(loaded, row, False) == ((), ()) for row in rows)
     async with anyio.create_task_group() as group:
@@ -56,5 +56,5 @@ async def test_a_new_file_has_one_side_to_colour(desk, lay_out):
     "program", ["print(flush=True); import time; time.sleep(60)", "raise SystemExit(1)", "print(flush=True); input()"]
 )
 async def test_a_process_that_does_not_answer_leaves_the_text_plain(loaded, program):
-    found = await asked(loaded, (sys.executable, "-I", "-c", program), seconds=4)
+    found = await asked(loaded, (sys.executable, "-I", "-c", program), seconds=1, patience=0.2)
     assert set(found) == {((), ())}

@@ -31,7 +31,7 @@ def diff_of(tmp_path_factory):
     return make
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(old=texts, new=texts)
 def test_both_views_hold_every_line_of_the_diff_once_and_under_its_number(diff_of, old, new):
     diff = diff_of(old, new)
@@ -91,7 +91,7 @@ rows = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(row=rows, width=st.integers(30, 200), column=st.integers(0, 80), is_split=st.booleans())
 def test_v03_v20_a_line_is_printable_and_exactly_as_wide_as_asked(row, width, column, is_split):
     found = paint(row, Look(width, 4, column, is_split or row.kind is Kind.PAIR, "a"), Extra(True))
@@ -163,6 +163,7 @@ def test_what_needs_a_look_has_a_section_of_its_own():
 paths = st.lists(st.lists(st.sampled_from([b"a", b"b", b"ab", b"c"]), min_size=1, max_size=6), max_size=30)
 
 
+@settings(max_examples=40, deadline=None)
 @given(paths=paths)
 def test_every_change_has_one_row_below_its_own_folders(paths):
     names = {b"/".join(parts) for parts in paths}
