@@ -107,11 +107,20 @@ def _by_content(folder: Path, change: Change) -> "tuple[Marked, ...]":
 
 
 def freeze(session: Session, settings: str = "") -> Case:
-    """The changes of a session that is not running. Raises StateError, OutOfSpace."""
+    """The changes of a session that is not running; a line says how far it is. Raises StateError, OutOfSpace."""
+    from cli.place import stderr
+    from cli.screen.looking import looking
     from sandbox.gate.freeze import frozen
 
     checkout = Path(session.meta().checkout)
-    return Case(session, checkout, frozen(session), settings)
+    try:
+        with looking(stderr()) as tell:
+            changes = frozen(session, tell)
+    except KeyboardInterrupt as error:
+        raise exits.LookInterrupted(
+            f"interrupted while looking at what changed; it all waits: paddock status {session.id[:8]}"
+        ) from error
+    return Case(session, checkout, changes, settings)
 
 
 def chosen(case: Case, paths: Sequence[str]) -> tuple[Change, ...]:

@@ -84,6 +84,9 @@ def converse(order: "Order") -> int:
     try:
         with rehearsed(setup) as ready, terminal_restored():
             run_async(Conversation(ready, output).hold)
+    except exits.LookInterrupted:
+        output.close()
+        raise  # a second look would take as long
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
     output.close()

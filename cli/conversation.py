@@ -19,6 +19,7 @@ from cli.screen.changes import show_list
 from cli.screen.diffs import show_diff
 from cli.screen.events import cost
 from cli.screen.input import Input
+from cli.screen.looking import looking
 from cli.screen.output import Output
 from cli.settled import Consent, Settled, pending
 from cli.signals import Interrupts
@@ -183,7 +184,8 @@ class Conversation:
 
     async def _case(self, sandbox: "Sandbox") -> Case:
         running = await sandbox.running()
-        changes = await sandbox.freeze()
+        with looking(self._out) as tell:
+            changes = await sandbox.freeze(tell)
         return Case(self._setup.session, self._setup.checkout, changes, self._setup.order.settings, running)
 
     def _settle(self, settled: Settled) -> None:

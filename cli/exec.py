@@ -65,6 +65,8 @@ def execute(
         code = run_async(functools.partial(_drive, session, engine, order))
         kept = terms if code == 0 else replace(terms, dial="never")
         settled = settle(session, kept, said)
+    except exits.LookInterrupted:
+        raise  # a second look would take as long
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
         settled = Settled(pending(freeze(session, settings)))

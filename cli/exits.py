@@ -43,6 +43,10 @@ class Terminated(BaseException):
     """SIGTERM arrived. Not an Exception: nothing on the way up may take it for an ordinary failure."""
 
 
+class LookInterrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a look at what changed: what waits is not known, and nobody wants to wait to hear it."""
+
+
 def code_of(error: Exception) -> int | None:
     """The exit code of an error whose text is meant for people; None for one that is a bug of ours."""
     from images.errors import ImageError

@@ -83,6 +83,9 @@ def carry_out(order: "Order", prompt: str) -> int:
             finished = run_async(functools.partial(drive, ready, prompt, output))
         settled = _settle(setup, finished, output)
         code = CODES[finished.outcome] or settled.code
+    except exits.LookInterrupted:
+        output.close()
+        raise  # a second look would take as long
     except (KeyboardInterrupt, exits.Terminated) as ending:
         output.close()
         settled = Settled(pending(freeze(setup.session, order.settings)))

@@ -45,6 +45,8 @@ def shell(
         run_async(functools.partial(_drive, session, engine))
         settled = settle(session, terms, out)
         code = exits.DONE
+    except exits.LookInterrupted:
+        raise  # a second look would take as long
     except (KeyboardInterrupt, exits.Terminated) as ending:
         code = exits.INTERRUPTED if isinstance(ending, KeyboardInterrupt) else exits.TERMINATED
         settled = Settled(pending(freeze(session, settings)))

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from sandbox.changes import ChangeSet
+from sandbox.gate.pulse import OnProgress
 
 Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], None]
@@ -149,10 +150,11 @@ class Sandbox(Protocol):
         """How many processes of calls run inside now, those among them that calls left behind."""
         ...
 
-    async def freeze(self) -> ChangeSet:
+    async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
         """What this sandbox changed, against the checkout; while it is being read, nothing inside runs.
 
-        Contents are already copied into the session's blob store when this returns.
+        Contents are already copied into the session's blob store when this returns. `on_progress` hears, from a
+        thread, how far it is. Cancelled, it ends within a moment, and everything inside goes on.
         Raises: OutOfSpace.
         """
         ...

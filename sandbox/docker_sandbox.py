@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import pydantic
 
@@ -21,6 +22,7 @@ from sandbox.frames import VERSION, Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.ledger import Ledger
 from sandbox.gate.notes import Manner
+from sandbox.gate.pulse import OnProgress
 from sandbox.identity import environment
 from sandbox.pausing import alone, paused
 from sandbox.profile import User
@@ -233,13 +235,19 @@ class DockerSandbox:
         one = replace(left[0], id=",".join(call.id for call in left), summary=" or ".join(map(_shown, left)), tool="")
         return await anyio.to_thread.run_sync(self._ledger.note, one, "after")
 
-    async def freeze(self) -> ChangeSet:
+    async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
         """What this sandbox changed; the container is paused while its files are read."""
+
+        def tell(files: int, size: int) -> None:
+            anyio.from_thread.check_cancelled()  # whoever waits may wait no longer, and the container is paused
+            if on_progress is not None:
+                on_progress(files, size)
+
         container = await self.ready()
         await self.noted.wait()
         async with self._pausing, paused(self._session, container):
             await self._note_rest()
-            return await anyio.to_thread.run_sync(frozen, self._session)
+            return await anyio.to_thread.run_sync(frozen, self._session, tell)
 
 
 def _shown(call: Call) -> str:

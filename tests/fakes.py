@@ -26,6 +26,7 @@ import anyio.to_thread
 from sandbox.base import Call, Command, Entry, ExecResult, OnOutput, Output, Stream
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
 from sandbox.errors import FileError, FileErrorKind, SandboxLost
+from sandbox.gate.pulse import OnProgress
 
 MARK = "FAKE_SANDBOX_CALL"
 """An environment variable by which the processes of a call are found again, also after setsid."""
@@ -176,7 +177,7 @@ class FakeSandbox:
         self.noted.append((call, paths))
         return paths
 
-    async def freeze(self) -> ChangeSet:
+    async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
         """What differs from the copy made at the start."""
         self._check(self.root)
         before, after = nodes(self.base), nodes(self.folder)

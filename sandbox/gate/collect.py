@@ -18,6 +18,7 @@ from sandbox.gate.ignore import Ignored
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.merge import Patience, merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
+from sandbox.gate.pulse import OnProgress, Pulse
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
 from sandbox.gate.syscalls import open_beneath, type_word
@@ -38,6 +39,7 @@ def collect(
     excludes: Path | None = None,
     seen: Manifest | None = None,
     removed: Collection[bytes] = (),
+    on_progress: OnProgress | None = None,
 ) -> ChangeSet:
     """Compare an overlay's upper directory with the checkout as it is now.
 
@@ -45,21 +47,24 @@ def collect(
     and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after an apply.
     The cost grows with what changed. `size_limit`: bytes a file, for both sides; `excludes`: the user's own ignore file
     (`user_excludes`); `seen`: ignored files of earlier looks, None hashes them all; `removed`: what `vanished` asks of.
+    `on_progress` hears how far it is, and may end it by raising.
 
     Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
     """
     with opened_upper(upper) as source, opened_checkout(checkout) as root:
         ignored = Ignored(checkout, excludes)
-        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT)
-        contents = Contents(blobs, size_limit, ignored, seen)
-        return _Collector(source, standings, contents, blobs).run(vanished(removed, source, manifest)).result(ignored)
+        pulse = Pulse(on_progress)
+        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT, pulse=pulse)
+        collector = _Collector(source, standings, Contents(blobs, size_limit, ignored, seen), blobs, pulse=pulse)
+        return collector.run(vanished(removed, source, manifest)).result(ignored)
 
 
 class _Collector:
     """Walks the upper layer once, folder by folder, with the checkout's folder of the same path open beside it."""
 
-    def __init__(self, upper: int, standings: Standings, contents: Contents, blobs: Blobs) -> None:
+    def __init__(self, upper: int, standings: Standings, contents: Contents, blobs: Blobs, *, pulse: Pulse) -> None:
         self._blobs = blobs
+        self._pulse = pulse
         self._patience = Patience()
         self._upper = upper
         self._standings = standings
@@ -130,6 +135,7 @@ class _Collector:
         self._contents.make_room_for_names(level)
         collisions = self._collisions.among(level, host)
         for entry in level.entries:
+            self._pulse.beat()
             path = level.below(entry.name)
             if entry.name in collisions and not is_git(entry.name):
                 self._refuse(path, collisions[entry.name], self._count(path))
@@ -242,6 +248,7 @@ class _Collector:
     def _file(self, path: bytes, level: Level, host: int | None) -> None:
         content = self._contents.changed(path, directory=level.descriptor, host=host)
         if content is not None:
+            self._pulse.read(content.size)
             self._replace(path, content, host)
 
     def _link(self, level: Level, entry: Entry, host: int | None) -> None:

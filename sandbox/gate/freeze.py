@@ -8,15 +8,17 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.collect import collect
 from sandbox.gate.ignore import user_excludes
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.pulse import OnProgress
 from sandbox.gate.vanished import removed_by_calls
 from sandbox.overlay import open_up
 from sandbox.sessions import Session
 
 
-def frozen(session: Session) -> ChangeSet:
+def frozen(session: Session, on_progress: OnProgress | None = None) -> ChangeSet:
     """The change set of a session, contents copied into its blob store. No engine is asked.
 
-    The caller makes sure that nothing writes meanwhile: the container is paused, or there is none.
+    The caller makes sure that nothing writes meanwhile: the container is paused, or there is none. `on_progress` hears
+    how far it is several times a second; what it raises ends the look, and the next one begins as this one did.
     Raises: OutOfSpace, StateError.
     """
     if is_new(session) or _is_being_noted(session):
@@ -32,6 +34,7 @@ def frozen(session: Session) -> ChangeSet:
         excludes=user_excludes(Path.home()),
         seen=Manifest.remembered(session.path / "seen"),
         removed=removed_by_calls(session),
+        on_progress=on_progress,
     )
 
 

@@ -11,6 +11,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import Unusable, facts_at, lstat, node_at
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.names import is_git, is_reserved
+from sandbox.gate.pulse import Pulse
 from sandbox.gate.upper import Entry, Level, levels
 
 GIT_STAYS = "stays in the sandbox: git's own data never leaves as files"
@@ -47,8 +48,9 @@ class Standings:
     kept, so that it can be shown and brought back. There is no limit for one of them: a deletion is not to be hidden.
     """
 
-    def __init__(self, root: int, manifest: Manifest, blobs: Blobs, *, room: int) -> None:
+    def __init__(self, root: int, manifest: Manifest, blobs: Blobs, *, room: int, pulse: Pulse | None = None) -> None:
         self.root = root
+        self._pulse = pulse or Pulse()
         self._manifest = manifest
         self._blobs = blobs
         self._room = room
@@ -99,6 +101,7 @@ class Standings:
         removal = Removal(path)
         for level in levels(self.root, removal.unreadable, start=path):
             for entry in level.entries:
+                self._pulse.beat()
                 self._remove_entry(level, entry, removal)
         return removal
 
