@@ -148,14 +148,14 @@ def test_apply_watch_syncs_a_session_that_another_process_runs(project, running,
 
 @pytest.mark.slow
 def test_apply_watch_ends_with_ctrl_c_and_leaves_the_session_running(project, running, start, variables, rules):
-    process = running(bash("mkdir src; echo 1 > src/one.py"), bash("sleep 20; echo late > src/late"), "{text: done}")
+    process = running(bash("mkdir src; echo 1 > src/one.py"), bash(UNTIL_STOP), "{text: done}")
     wait_until(lambda: is_noted(variables))
     watch = start("apply", "--watch", "--settings", rules)
     wait_until((project / "src" / "one.py").exists)
     time.sleep(0.5)
     watch.send_signal(signal.SIGINT)
-    out, _ = watch.communicate(timeout=30)
-    assert (watch.returncode, out.splitlines()) == (0, ["synced 1 file", "host unchanged"])
+    out, err = watch.communicate(timeout=30)
+    assert (watch.returncode, out.splitlines()) == (0, ["synced 1 file", "host unchanged"]), err
     assert process.poll() is None
 
 
