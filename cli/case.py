@@ -113,13 +113,13 @@ def freeze(session: Session, settings: str = "") -> Case:
     from sandbox.gate.freeze import frozen
 
     checkout = Path(session.meta().checkout)
+    said = stderr()
     try:
-        with looking(stderr()) as tell:
+        with looking(said) as tell:
             changes = frozen(session, tell)
     except KeyboardInterrupt as error:
-        raise exits.LookInterrupted(
-            f"interrupted while looking at what changed; it all waits: paddock status {session.id[:8]}"
-        ) from error
+        said.line(f"paddock: interrupted while looking; it all waits: paddock status {session.id[:8]}")
+        raise exits.LookInterrupted from error
     return Case(session, checkout, changes, settings)
 
 

@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except exits.Terminated:
         _say("terminated")
         return exits.TERMINATED
-    except KeyboardInterrupt as error:
-        _say(str(error) or "interrupted")
+    except KeyboardInterrupt:
+        _say("interrupted")
         return exits.INTERRUPTED
     except BrokenPipeError:
         signals.abandon_stdout()
@@ -42,9 +42,7 @@ def _run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         _say(_sentence(error))
         return exits.USAGE
-    except typer.Abort as abort:  # what typer makes of Ctrl-C
-        if abort.__cause__ is not None and str(abort.__cause__):
-            _say(str(abort.__cause__))
+    except typer.Abort:
         return exits.INTERRUPTED
     except SystemExit as error:  # what typer makes of EPIPE, its only way out of here by exit
         sys.stdout = sys.__stdout__ or sys.stdout
