@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cli.screen import safe
 from cli.screen.items import Item, item_of
 from cli.screen.terminal import Terminal
-from sandbox.changes import Change, Link
+from sandbox.changes import Change
 
 if TYPE_CHECKING:
     from sandbox.gate.blobs import Blobs
@@ -49,6 +49,7 @@ def show_diff(
 ) -> bool:
     """One change, hunks numbered as `paddock apply --hunks` takes them; False if it was cut after `longest` lines."""
     from sandbox.gate.diff import file_diff
+    from sandbox.gate.hunks import can_choose
 
     found = file_diff(change, blobs)
     origins = origins or Origins()
@@ -59,7 +60,7 @@ def show_diff(
     for number, hunk in enumerate(found.hunks):
         for sentence in origins.hunks[number] if number < len(origins.hunks) else ():
             _put(terminal, f"   {sentence}", "cyan")
-        label = f"hunk {number + 1} of {len(found.hunks)}  " if _can_choose(change, found) else ""
+        label = f"hunk {number + 1} of {len(found.hunks)}  " if can_choose(change, found) else ""
         _put(terminal, f"   {label}{hunk.header}", "dim")
         _show_hunk(hunk, terminal, room)
         if room is not None and len(hunk.lines) > room:
@@ -68,11 +69,6 @@ def show_diff(
             return False
         room = room and room - len(hunk.lines)
     return True
-
-
-def _can_choose(change: Change, found: "FileDiff") -> bool:
-    """Whether `paddock apply --hunks` takes some of these."""
-    return not found.binary and not any(isinstance(node, Link) for node in (change.before, change.after))
 
 
 def _show_head(item: Item, found: "FileDiff", terminal: Terminal) -> None:

@@ -7,7 +7,7 @@ from sandbox.changes import Change, File
 from sandbox.errors import StateError
 from sandbox.escape import escape
 from sandbox.gate.blobs import Blobs
-from sandbox.gate.diff import Hunk, file_diff
+from sandbox.gate.diff import FileDiff, Hunk, file_diff
 from sandbox.gate.matching import lines
 from sandbox.gate.merge import three_way
 
@@ -18,12 +18,19 @@ def hunks_of(change: Change, blobs: Blobs) -> tuple[Hunk, ...]:
     There are none for links, folders, binary files and where only the mode differs. Raises StateError if a content is
     missing or damaged.
     """
-    match change.before, change.after:
-        case ((None | File()), (None | File())):
-            found = file_diff(change, blobs)
-            return () if found.binary else found.hunks
-        case _:
-            return ()
+    if not _is_text(change):
+        return ()
+    found = file_diff(change, blobs)
+    return found.hunks if can_choose(change, found) else ()
+
+
+def can_choose(change: Change, found: FileDiff) -> bool:
+    """Whether single hunks of a change, of which this is the diff, can be taken."""
+    return _is_text(change) and not found.binary
+
+
+def _is_text(change: Change) -> bool:
+    return all(node is None or isinstance(node, File) for node in (change.before, change.after))
 
 
 def with_hunks(change: Change, chosen: Collection[int], blobs: Blobs) -> Change:
