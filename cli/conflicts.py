@@ -102,10 +102,12 @@ def resolve(case: Case, changes: Sequence[Change], way: Way, blobs: "Blobs", ask
 
 
 def _each(case: Case, changes: Sequence[Change], way: Way, blobs: "Blobs", asks: Asks | None) -> Resolution:
+    from sandbox.gate.folders import above
+
     conflicts = [change for change in changes if change.moved]
     decided: dict[bytes, Resolved] = {}
     for number, change in enumerate(conflicts, 1):
-        if any(change.path.startswith(path + b"/") and not done.changes for path, done in decided.items()):
+        if any(folder in decided and not decided[folder].changes for folder in above(change.path)):
             continue  # it goes with what the user keeps above it
         match one := _one(case, change, way, blobs, None if asks is None else _Turn(asks, number, len(conflicts))):
             case Resolved():

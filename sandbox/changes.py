@@ -6,6 +6,7 @@ Contents are named by their SHA-256 and lie in the session's blob store (`sandbo
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -118,12 +119,21 @@ class ChangeSet:
 
     def only(self, paths: Iterable[bytes]) -> tuple[Change, ...]:
         """The changes at these paths or below them, ignored ones included: naming a path asks for it."""
-        wanted = tuple(path.rstrip(b"/") for path in paths)
-        return tuple(
-            change
-            for change in self.changes
-            if any(path in (b"", b".") or change.path == path or change.path.startswith(path + b"/") for path in wanted)
-        )
+        found: set[int] = set()
+        for path in (path.rstrip(b"/") for path in paths):
+            if path in (b"", b"."):
+                return self.changes
+            for first, end in ((path, path + b"\0"), (path + b"/", path + b"0")):  # `0` comes right after `/`
+                found.update(range(bisect_left(self._paths, first), bisect_left(self._paths, end)))
+        return tuple(self._ordered[place] for place in sorted(found))
+
+    @cached_property
+    def _ordered(self) -> tuple[Change, ...]:
+        return tuple(sorted(self.changes, key=lambda change: change.path))
+
+    @cached_property
+    def _paths(self) -> list[bytes]:
+        return [change.path for change in self._ordered]
 
 
 def describe(node: Settled | None) -> list[str | int | bool]:
