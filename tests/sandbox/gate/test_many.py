@@ -90,6 +90,7 @@ print(int(used.ru_utime + used.ru_stime), used.ru_maxrss // 1024)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("folders", "each"), [(1, MILLION), (1_000, 1_000)])
 def test_a_look_at_a_million_new_files_finds_each_in_bounded_time_and_memory(gate, folders, each):
     for folder in range(folders):
