@@ -281,7 +281,9 @@ def test_k15_two_terminals_that_approve_at_once_make_one_apply(gate, tmp_path):
 @pytest.mark.engine
 @pytest.mark.anyio
 async def test_k16_what_a_background_job_writes_on_is_applied_as_it_was_reviewed(scene):
-    await scene.bash("(while :; do echo $((i=i+1)) > busy; sleep 0.001; done) >/dev/null 2>&1 &\n sleep 0.2")
+    # Written in place, never emptied: two looks at an empty file would see the same.
+    job = "while :; do printf %06d $((i=i+1)) 1<> busy; sleep 0.001; done"
+    await scene.bash(f"({job}) 2>/dev/null &\n sleep 0.2")
     changes = await scene.project.freeze()
     (change,) = changes.changes
     await scene.bash("sleep 0.2; test -e busy")
