@@ -10,8 +10,8 @@ from sandbox.changes import Change, Directory, File, Link
 from sandbox.gate.effects import Effect, Host, Marked
 
 NEW = File("1" * 64, 1)
-CHECKOUT = "/work/app"
-SPECIFIERS = ["", "src/**", "*.lock", "a", "a/b", "Makefile", "**", "//work/app/a", "/a", "~/x", "lib/", ".env"]
+CHECKOUT = "/srv/app"
+SPECIFIERS = ["", "src/**", "*.lock", "a", "a/b", "Makefile", "**", "//srv/app/a", "/a", "~/x", "lib/", ".env"]
 PATHS = [b"a", b"a/b", b"src/x", b"x.lock", b"Makefile", b"sub/Makefile", b"lib/a", b".env", b"\xff", b"a\nb"]
 SCOPES = ["managed", "command line", "local", "project", "user", "paddock"]
 MARK = Marked(Effect.RUNS_LATER, "a build runs it")
@@ -68,7 +68,7 @@ def test_no_general_allow_covers_an_effect(rules, path):
     verdict = Policy(CHECKOUT, tuple(rules)).verdict(path, [MARK])
     if verdict.decision == "allow":
         assert verdict.rule is not None
-        assert verdict.rule.specifier.encode() in (path, b"//work/app/" + path)
+        assert verdict.rule.specifier.encode() in (path, b"//srv/app/" + path)
     else:
         assert not verdict.is_ordinary
 
@@ -136,9 +136,9 @@ def test_s26_s27_what_git_obeys_waits_for_its_own_yes_also_under_a_general_allow
     assert named.judge(Change(b"sub/.gitattributes", None, NEW)).decision == "ask"
 
 
-@pytest.mark.parametrize("specifier", ["deploy/**", "deploy/", "deploy/hosts", "/work/deploy/**", "**/deploy/**"])
+@pytest.mark.parametrize("specifier", ["deploy/**", "deploy/", "deploy/hosts", "/srv/deploy/**", "**/deploy/**"])
 def test_p05_no_link_leads_around_a_rule_that_forbids(specifier):
-    policy = Policy(CHECKOUT, (rule("deny", specifier.replace("/work/deploy", "//work/app/deploy")), rule("allow", "")))
+    policy = Policy(CHECKOUT, (rule("deny", specifier.replace("/srv/deploy", "//srv/app/deploy")), rule("allow", "")))
     host = Host(aliases={b"infra/live": (b"deploy",), b"infra/hosts": (b"deploy/hosts",)})
     assert policy.judge(Change(b"infra/live/hosts", None, NEW), host=host).decision == "deny"
     assert policy.judge(Change(b"infra/other/hosts", None, NEW), host=host).decision == "allow"

@@ -5,7 +5,7 @@ import pytest
 from runtime.permissions.rules import BadRule, Source, Spot, notice_of, parse
 
 HOME = "/home/me"
-CHECKOUT = "/work/app"
+CHECKOUT = "/srv/app"
 USER = Source("user", "/home/me/.claude/settings.json", "/home/me/.claude")
 PROJECT = Source("project", ".claude/settings.json", CHECKOUT)
 
@@ -107,8 +107,8 @@ def test_a_mistyped_tool_is_recognised():
         ("Edit(*)", ["a", "x/y"], []),
         ("Edit(**)", ["a", "x/y"], []),
         ("Edit(**/*.lock)", ["a.lock", "x/a.lock"], ["a.txt"]),
-        ("Edit(//work/app/src/**)", ["src/a"], ["a", "lib/src/a"]),
-        ("Edit(//work/**)", ["a", "src/a"], []),
+        ("Edit(//srv/app/src/**)", ["src/a"], ["a", "lib/src/a"]),
+        ("Edit(//srv/**)", ["a", "src/a"], []),
         ("Edit(//etc/**)", [], ["etc/passwd", "a"]),
         ("Edit(~/x)", [], ["x"]),
         ("Edit(/x)", [], ["x"]),
@@ -179,6 +179,6 @@ def test_only_the_very_path_is_named():
     assert named.spells_out(Spot(CHECKOUT, "Makefile"))
     assert named.covers(Spot(CHECKOUT, "x/Makefile"))
     assert not named.spells_out(Spot(CHECKOUT, "x/Makefile"))
-    assert rule("Edit(//work/app/Makefile)", "allow").spells_out(Spot(CHECKOUT, "Makefile"))
+    assert rule("Edit(//srv/app/Makefile)", "allow").spells_out(Spot(CHECKOUT, "Makefile"))
     assert not rule("Edit(Make*)", "allow").spells_out(Spot(CHECKOUT, "Makefile"))
     assert not rule("Edit", "allow").spells_out(Spot(CHECKOUT, "Makefile"))

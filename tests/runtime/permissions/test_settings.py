@@ -12,9 +12,9 @@ from runtime.permissions.located import BadJson, parsed
 from runtime.permissions.rules import Source
 from runtime.permissions.settings import LARGEST, Surroundings, load
 
-AROUND = Surroundings("/home/me", "/work/app")
+AROUND = Surroundings("/home/me", "/srv/app")
 USER = Source("user", "/home/me/.claude/settings.json", "/home/me/.claude")
-PROJECT = Source("project", ".claude/settings.json", "/work/app")
+PROJECT = Source("project", ".claude/settings.json", "/srv/app")
 
 
 def read(text, source=USER):
@@ -113,7 +113,7 @@ def test_b16_no_text_does_anything_but_parse_or_fail_with_a_line(text):
 
 
 def test_the_examples_of_a_rule_are_tried():
-    entry = '"allow": [{"rule": "Edit(src/**)", "match": ["src/a.py", "./src/x/", "/work/app/src/b"], "not_match": %s}]'
+    entry = '"allow": [{"rule": "Edit(src/**)", "match": ["src/a.py", "./src/x/", "/srv/app/src/b"], "not_match": %s}]'
     assert len(read(permissions(entry % '["lib/a.py", "lib/src/a.py", "/etc/src/x"]')).rules) == 1
     with pytest.raises(SettingsError) as raised:
         read(permissions(entry % '["lib/a.py", "src/gen/x.py"]'))
