@@ -1,5 +1,8 @@
 """A link by which a program finds a file is another name of that file."""
 
+import subprocess
+import sys
+
 import pytest
 
 from sandbox.changes import Change, File, Link
@@ -65,3 +68,17 @@ def test_a_link_that_came_with_an_apply_counts_from_then_on(checkout):
     (checkout / "AGENTS.md").symlink_to("docs/other.md")
     manifest.renew({b"AGENTS.md": Renewal((checkout / "AGENTS.md").lstat(), Link(b"docs/other.md"))})
     assert aliases(checkout, manifest.links())[b"docs/other.md"] == (b"AGENTS.md",)
+
+
+def test_s05_a_link_that_spins_is_no_error_of_the_machines(checkout):
+    (checkout / "folder").mkdir()
+    flip = (
+        "import ctypes\nswap = ctypes.CDLL(None).renameat2\nwhile True:\n swap(-100, b'CLAUDE.md', -100, b'folder', 2)"
+    )
+    with subprocess.Popen([sys.executable, "-c", flip], cwd=checkout) as spinning:
+        try:
+            for _ in range(3000):
+                found = aliases(checkout, [b"CLAUDE.md"])
+                assert found in ({}, {b"docs/agents.md": (b"CLAUDE.md",)})
+        finally:
+            spinning.kill()
