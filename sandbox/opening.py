@@ -13,6 +13,7 @@ from images.image import Image
 from sandbox import overlay
 from sandbox.base import Call, Sandbox
 from sandbox.checkout import identity
+from sandbox.choice import Choice
 from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
@@ -33,6 +34,7 @@ def prepare(
     image: Image,
     model: str = "",
     title: str = "",
+    choice: Choice | None = None,
 ) -> Session:
     """Make a new session's folder for a checked checkout (`sandbox.checkout`). Raises OutOfSpace, StateError."""
     user = invoking_user()
@@ -40,6 +42,7 @@ def prepare(
         id=new_id(),
         kind=kind,
         title=title,
+        choice=choice or Choice(),
         checkout=str(checkout),
         folder=identity(checkout),
         created=now(),

@@ -29,6 +29,7 @@ from typing import Literal, TypeVar
 
 import pydantic
 
+from sandbox.choice import Choice
 from sandbox.errors import OutOfSpace, SessionBusy, SessionNotFound, StateError
 
 Record = TypeVar("Record", bound=pydantic.BaseModel)
@@ -51,7 +52,7 @@ class Meta(pydantic.BaseModel):
     created: datetime
     image: str
     image_name: str
-    profile: str = "default"
+    choice: Choice = Choice()
     uid: int
     gid: int
     model: str = ""

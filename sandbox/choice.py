@@ -1,0 +1,34 @@
+"""What was chosen about a sandbox: with the image and the checkout, enough to make the same one again."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+ProfileName = Literal["strict", "default", "egress", "build", "compat"]
+BaseKind = Literal["auto", "live", "frozen", "copy"]
+
+Amount = Annotated[int, pydantic.Field(gt=0)]
+
+
+class Choice(pydantic.BaseModel):
+    """A session's wishes, kept in its `meta.json`. None takes what the profile says.
+
+    `runtime` is a name the engine knows (`crun`, `runsc` …), empty for its default. `base`: what the workspace lies on;
+    `auto` decides by the tree's size and by what the engine can see. `memory` and `disk` are bytes, `disk` what the
+    sandbox may write; `cpus` is a share of the machine's; `processes` counts threads too. `include` are patterns of
+    files that hold secrets and may be seen inside anyway. `environment` are names of host variables that go inside.
+    `idle` is how many seconds without a call end the container (its files stay); 0 means never.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    profile: ProfileName = "default"
+    runtime: str = ""
+    base: BaseKind = "auto"
+    memory: Amount | None = None
+    cpus: Annotated[float, pydantic.Field(gt=0)] | None = None
+    processes: Amount | None = None
+    disk: Amount | None = None
+    include: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    idle: Annotated[float, pydantic.Field(ge=0)] = 1800.0
