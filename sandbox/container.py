@@ -4,14 +4,12 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from images.image import Image
-from sandbox import overlay
 from sandbox.channel import Channel
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, SandboxError
@@ -19,8 +17,10 @@ from sandbox.identity import etc_files
 from sandbox.image_facts import image_facts
 from sandbox.labels import Owner, labels
 from sandbox.launch import entrypoint
+from sandbox.mounts import file_mount
 from sandbox.profile import User, default_profile, request
 from sandbox.sessions import Session
+from sandbox.workspace import tree
 
 CHECKED = ("NetworkMode", "Privileged", "CapDrop", "CapAdd", "ReadonlyRootfs", "PidsLimit", "Memory", "SecurityOpt")
 START_SECONDS = 30
@@ -92,13 +92,12 @@ def _config(session: Session, engine: Engine) -> Mapping[str, Any]:
     image = Image(meta.image_name, meta.image)
     facts = image_facts(image, engine.images, session.path.parent.parent / "images")
     owner = Owner.of(session.id)
-    overlay.open_up(session, Path(meta.checkout))
-    mounts = [overlay.mount(session, Path(meta.checkout), labels(owner))]
+    mounts = [*tree.mounts(session, labels(owner))]
     for name, text in etc_files(user, passwd=facts.passwd, group=facts.group).items():
         source = session.path / name
         source.write_text(text, "utf-8")
         source.chmod(0o644)
-        mounts.append(overlay.file_mount(source, f"/etc/{name}"))
+        mounts.append(file_mount(source, f"/etc/{name}"))
     return request(
         default_profile(), image=image.id, entrypoint=entrypoint(user), mounts=mounts, user=user, owner=owner
     )

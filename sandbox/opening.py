@@ -10,7 +10,6 @@ import anyio
 import anyio.to_thread
 
 from images.image import Image
-from sandbox import overlay
 from sandbox.base import Call, Sandbox
 from sandbox.checkout import identity
 from sandbox.choice import Choice
@@ -24,6 +23,7 @@ from sandbox.pausing import free_abandoned
 from sandbox.profile import User
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
 from sandbox.tasks import beside
+from sandbox.workspace import tree
 
 
 def prepare(
@@ -53,7 +53,7 @@ def prepare(
         model=model,
     )
     session = sessions.create(meta)
-    overlay.prepare(session, checkout)
+    tree.prepare(session)
     return session
 
 

@@ -10,8 +10,8 @@ from sandbox.gate.ignore import user_excludes
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.pulse import OnProgress
 from sandbox.gate.vanished import removed_by_calls
-from sandbox.overlay import open_up
 from sandbox.sessions import Session
+from sandbox.workspace.tree import open_up
 
 
 def frozen(session: Session, on_progress: OnProgress | None = None) -> ChangeSet:
@@ -25,7 +25,7 @@ def frozen(session: Session, on_progress: OnProgress | None = None) -> ChangeSet
         return ChangeSet()
     checkout = Path(session.meta().checkout)
     if checkout.is_dir():
-        open_up(session, checkout)
+        open_up(session)
     return collect(
         session.upper,
         checkout,

@@ -1,0 +1,40 @@
+"""The checkout's own part of a workspace: an overlay of the session's folder, at the checkout's path."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.checkout import is_same
+from sandbox.errors import CheckoutRefused
+from sandbox.sessions import Session
+from sandbox.workspace.overlay import Overlay
+
+
+def prepare(session: Session) -> None:
+    """Make what a session's workspace needs on the host. Raises StateError, OSError."""
+    overlay_of(session).prepare()
+    open_up(session)
+    if not session.base.is_symlink():
+        session.base.symlink_to(session.meta().checkout)
+
+
+def open_up(session: Session) -> None:
+    """Give the workspace's root the checkout's mode: a tool may have closed it, to itself and to us."""
+    session.upper.chmod(Path(session.meta().checkout).stat().st_mode & 0o777 | 0o700)
+
+
+def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    """What the engine is asked to mount. Raises CheckoutRefused if the checkout is no longer what it was."""
+    meta = session.meta()
+    checkout = Path(meta.checkout)
+    is_there = os.path.realpath(session.base) == str(checkout) and checkout.is_dir()
+    if not (is_there and is_same(meta.folder, checkout)):
+        raise CheckoutRefused(f"{checkout} is gone or has become something else since this session began")
+    open_up(session)
+    return [overlay_of(session).mount(labels)]
+
+
+def overlay_of(session: Session) -> Overlay:
+    """The overlay at the checkout's path."""
+    return Overlay(Path(session.meta().checkout), session.base, session.upper, session.work)
