@@ -120,7 +120,7 @@ def watched(setup: Setup, sandbox: "DockerSandbox", agent: "Agent") -> "Abstract
     """While the block runs, the user and the agent hear of edits in the checkout."""
     from sandbox.watching import Listener, watching
 
-    return watching(setup.session, sandbox.ready, Listener(agent.edits.tell, agent.edits.tell_blind))
+    return watching(setup.session, sandbox.begun, Listener(agent.edits.tell, agent.edits.tell_blind))
 
 
 def syncing(setup: Setup, sandbox: "Sandbox", mode: Mode) -> "Syncing":

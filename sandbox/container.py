@@ -1,18 +1,21 @@
 """One container: made, checked against what was asked, started, spoken to, removed."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import anyio.to_thread
+import pydantic
 
 from images.image import Image
 from sandbox.channel import Channel
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, SandboxError
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+from sandbox.frames import VERSION
 from sandbox.identity import etc_files
 from sandbox.image_facts import image_facts
 from sandbox.labels import Owner, labels
@@ -42,24 +45,32 @@ class Container:
         """Let them go on."""
         await anyio.to_thread.run_sync(self.engine.unpause, self.id)
 
-    async def remove(self) -> None:
-        """End it and wait until it is gone; a dead engine is no reason to fail, its next start sweeps."""
-        with anyio.CancelScope(shield=True):
+    async def remove(self) -> bool:
+        """End it and wait until it is gone, and whether it surely is: a dead engine is no reason to fail."""
+        is_gone = False
+        with anyio.CancelScope(shield=True), contextlib.suppress(EngineUnavailable):
             await self.channel.close()
-            try:
-                await anyio.to_thread.run_sync(self.engine.remove, self.id)
-            except EngineUnavailable:
-                return
+            await anyio.to_thread.run_sync(self.engine.remove, self.id)
+            is_gone = True
+        return is_gone
+
+
+def remove_earlier(session: Session, engine: Engine) -> None:
+    """Remove containers of a session, which an engine kept through a death of its own or ours.
+
+    The caller holds the session and has none: two may not write to one workspace. Raises EngineUnavailable.
+    """
+    for one in engine.containers():
+        if one.owner.session == session.id:
+            engine.remove(one.id)
 
 
 async def create(session: Session, engine: Engine) -> Container:
     """Make, check and start a session's container. Nothing is left of it if any step fails.
 
-    The caller holds the session: an earlier container of it, which an engine kept through a death of its own or ours,
-    is removed first, for two may not write to one workspace.
+    The caller holds the session, and no other container of it is there (`remove_earlier`).
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
-    await anyio.to_thread.run_sync(_remove_earlier, session, engine)
     config = await anyio.to_thread.run_sync(_config, session, engine)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
@@ -80,10 +91,27 @@ async def create(session: Session, engine: Engine) -> Container:
     return container
 
 
-def _remove_earlier(session: Session, engine: Engine) -> None:
-    for one in engine.containers():
-        if one.owner.session == session.id:
-            engine.remove(one.id)
+class Hello(pydantic.BaseModel):
+    """The guest's first words."""
+
+    version: int
+    python: tuple[int, int, int]
+    shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh"]
+
+
+async def greeted(container: Container) -> str:
+    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost."""
+    with anyio.move_on_after(START_SECONDS):
+        await container.channel.ready.wait()
+    if container.channel.hello is None:
+        raise container.channel.lost()
+    try:
+        hello = Hello.model_validate_json(container.channel.hello.payload)
+    except pydantic.ValidationError as error:
+        raise SandboxLost("the sandbox did not introduce itself") from error
+    if hello.version != VERSION:
+        raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
+    return hello.shell
 
 
 def _config(session: Session, engine: Engine) -> Mapping[str, Any]:

@@ -1,33 +1,31 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 import anyio
+import anyio.abc
 import anyio.from_thread
 import anyio.to_thread
-import pydantic
 
+from sandbox.account import Account
 from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
-from sandbox.container import START_SECONDS, Container
-from sandbox.errors import FileError, OutOfSpace, SandboxError, SandboxLost, StateError
-from sandbox.frames import VERSION, Kind
+from sandbox.container import Container
+from sandbox.engine import Engine
+from sandbox.errors import FileError, SandboxLost, StateError
+from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
-from sandbox.gate.ledger import Ledger
-from sandbox.gate.notes import Manner
 from sandbox.gate.pulse import OnProgress
-from sandbox.identity import environment
-from sandbox.pausing import alone, paused
-from sandbox.profile import User
+from sandbox.life import Life
 from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
+from sandbox.states import Patience
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
@@ -36,81 +34,59 @@ EntryKind = Literal["file", "directory", "link", "other"]
 KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
 
 
-class Hello(pydantic.BaseModel):
-    """The guest's first words."""
-
-    version: int
-    python: tuple[int, int, int]
-    shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh"]
-
-
 class DockerSandbox:
-    """A sandbox that is starting, running or lost. `start` runs in the background; every call waits for it."""
+    """The calls of a sandbox. Each waits for a container, has one started that has ended, and keeps it from idling."""
 
-    def __init__(self, session: Session, root: PurePosixPath, user: User) -> None:
-        self.root = root
+    def __init__(self, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup, patience: Patience) -> None:
+        self.root = PurePosixPath(session.meta().checkout)
         self._session = session
-        self._user = user
-        self.noted = anyio.Event()
-        self._ledger = Ledger(session)
-        self._left: dict[str, Call] = {}
-        self._started = anyio.Event()
-        self._failure: Exception | None = None
-        self._container: Container | None = None
-        self._pausing = anyio.Lock()
-        self._environment: Mapping[str, str] = {}
+        self._tasks = tasks
+        self._account = Account(session)
+        self._life = Life(session, engine, tasks, before_start=self._before_start, patience=patience)
 
-    async def begin(self, container: Container) -> None:
-        """Take a started container and wait for the guest's first words. Raises SandboxLost."""
-        self._container = container
-        with anyio.move_on_after(START_SECONDS):
-            await container.channel.ready.wait()
-        if container.channel.hello is None:
-            raise container.channel.lost()
-        try:
-            hello = Hello.model_validate_json(container.channel.hello.payload)
-        except pydantic.ValidationError as error:
-            raise SandboxLost("the sandbox did not introduce itself") from error
-        if hello.version != VERSION:
-            raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
-        self._environment = environment(self._user, hello.shell)
-        self._started.set()
+    def begin(self) -> None:
+        """Start a container in the background, if none runs."""
+        self._life.begin()
 
-    async def catch_up(self) -> None:
-        """Before it is started again: put in order what was left, and note what changed since as no call's doing."""
-        with contextlib.suppress(SandboxError):  # the first call's own note fails of the same, and says so
-            await anyio.to_thread.run_sync(self._ledger.catch_up)
-
-    def fail(self, error: Exception) -> None:
-        """There will be no sandbox: every call, waiting or yet to come, raises this."""
-        self._failure = error
-        self._started.set()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the guest has answered."""
-        return self._started.is_set() and self._failure is None
+    async def begun(self) -> None:
+        """Wait until something has run in here; this starts nothing."""
+        await self._life.begun.wait()
 
     async def close(self) -> None:
         """End the container; the workspace stays on disk."""
-        if self._container is not None:
-            await self._container.remove()
+        await self._life.close()
 
     async def ready(self) -> Container:
-        """The container, as soon as the guest answers. Raises what made the start fail."""
-        await self._started.wait()
-        if self._failure is not None:
-            raise self._failure
-        if self._container is None:
-            raise SandboxLost("the sandbox never started")
-        return self._container
+        """A container, as soon as its guest answers. Raises what made the start fail."""
+        return await self._life.container()
+
+    def using(self) -> AbstractAsyncContextManager[Container]:
+        """The same for a call of one's own: while the block runs, it is not taken for idle."""
+        return self._life.use()
+
+    def take_news(self) -> str:
+        """What befell the sandbox between calls."""
+        return self._life.take_news()
+
+    async def _before_start(self) -> None:
+        """No container runs: take stock. The look at a new session's checkout goes on beside what runs."""
+        before = self._account.begin()
+        if before is None:
+            await self._account.catch_up()
+        else:
+            self._tasks.start_soon(self._look, before)
+
+    async def _look(self, before: int) -> None:
+        try:
+            await self._account.look(before)
+        except StateError as error:
+            self._life.refuse(error)
 
     async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
         """Run one command to its end."""
-        container = await self.ready()
         began = anyio.current_time()
         call = Running(command, on_output)
-        async with container.channel.stream() as stream:
+        async with self._life.use() as container, container.channel.stream() as stream:
             rest = await stream.open(self.request(command), command.stdin)
             try:
                 with anyio.move_on_after(command.timeout) as patience:
@@ -123,17 +99,16 @@ class DockerSandbox:
                 await self._kill(stream, call, container)
         result = call.result(timed_out=patience.cancelled_caught, seconds=anyio.current_time() - began)
         if result.left_running:
-            self._left[command.call_id] = Call(command.call_id, "", " ".join(command.argv))
+            self._account.leave(Call(command.call_id, "", " ".join(command.argv)))
         return result
 
     async def _kill(self, stream: Stream, call: Running, container: Container) -> None:
         """End every process of a call; a sandbox that will not obey is ended whole."""
-        async with self._pausing, alone(self._session, container):  # what is paused obeys nobody
+        async with self._life.undisturbed(container):  # what is paused obeys nobody
             await stream.send(Kind.KILL)
             with anyio.move_on_after(KILL_SECONDS):
                 await call.drain(stream)
         if call.done is None:
-            await container.remove()
             raise SandboxLost("a command could not be stopped, so its sandbox was; the workspace is kept")
 
     def request(self, command: Command) -> Mapping[str, Any]:
@@ -143,7 +118,7 @@ class DockerSandbox:
             "op": "run",
             "argv": list(command.argv),
             "cwd": str(command.cwd),
-            "env": {**self._environment, **command.env},
+            "env": {**self._life.environment, **command.env},
             "stdin": command.stdin is not None,
             "report": command.report,
         }
@@ -166,9 +141,8 @@ class DockerSandbox:
         await self._file({"op": "write", "path": _absolute(path)}, data)
 
     async def _file(self, request: Mapping[str, Any], data: bytes | None = None, *, most: int = 0) -> bytes:
-        container = await self.ready()
         path = str(request["path"])
-        async with container.channel.stream() as stream:
+        async with self._life.use() as container, container.channel.stream() as stream:
             try:
                 with anyio.fail_after(FILE_SECONDS):
                     rest = await stream.open(request, data)
@@ -191,67 +165,43 @@ class DockerSandbox:
 
     async def running(self) -> int:
         """How many processes run inside now, ours apart."""
-        container = await self.ready()
-        async with container.channel.stream() as stream:
+        if not self._life.is_running:
+            return 0
+        async with self._life.use() as container, container.channel.stream() as stream:
             await stream.open({"op": "count"})
             return done_of(await stream.receive()).left
 
     async def note(self, call: Call | None, /) -> Sequence[bytes]:
         """Which paths changed since the last note, recorded as this call's doing; no engine is asked."""
-        if not self._started.is_set():
+        if not self._life.begun.is_set():
             return ()  # and so nothing ran
-        if call is None:
-            return await self._note_between()
-        if call.id in self._left:
-            self._left[call.id] = call
-        manner: Manner = "beside" if self._left.keys() - {call.id} else "by"
-        return await anyio.to_thread.run_sync(self._ledger.note, call, manner)
-
-    async def saw(self, path: PurePosixPath, data: bytes, /) -> None:
-        """What an edit begins with. What cannot be noted is found out as a conflict."""
-        if path.is_relative_to(self.root):
-            name = bytes(path.relative_to(self.root))
-            with contextlib.suppress(OutOfSpace, StateError):
-                await anyio.to_thread.run_sync(self._ledger.saw, name, data)
-
-    async def _note_between(self) -> Sequence[bytes]:
-        """Before a call; of processes that have ended, nothing more is to be expected."""
-        if not self._left:
+        if call is not None:
+            return await self._account.note(call)
+        if not self._account.has_left:
             return ()
         try:
             have_ended = await self.running() == 0
         except SandboxLost:
             have_ended = True
-        paths = await self._note_rest()
-        if have_ended:
-            self._left.clear()
-        return paths
+        return await self._account.note_between(have_ended=have_ended)
 
-    async def _note_rest(self) -> Sequence[bytes]:
-        """What changed between calls was done by processes that calls left running; without any, nothing can have."""
-        if not self._left:
-            return ()
-        left = list(self._left.values())
-        one = replace(left[0], id=",".join(call.id for call in left), summary=" or ".join(map(_shown, left)), tool="")
-        return await anyio.to_thread.run_sync(self._ledger.note, one, "after")
+    async def saw(self, path: PurePosixPath, data: bytes, /) -> None:
+        """What an edit begins with. What cannot be noted is found out as a conflict."""
+        if path.is_relative_to(self.root):
+            await self._account.saw(path.relative_to(self.root), data)
 
     async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
-        """What this sandbox changed; the container is paused while its files are read."""
+        """What this sandbox changed; a container is paused while its files are read, and none is started for that."""
 
         def tell(files: int, size: int) -> None:
             anyio.from_thread.check_cancelled()  # whoever waits may wait no longer, and the container is paused
             if on_progress is not None:
                 on_progress(files, size)
 
-        container = await self.ready()
-        await self.noted.wait()
-        async with self._pausing, paused(self._session, container):
-            await self._note_rest()
+        async with self._life.still():
+            await self._account.looked()
+            await self._account.note_rest()
             return await anyio.to_thread.run_sync(frozen, self._session, tell)
-
-
-def _shown(call: Call) -> str:
-    return f"{call.tool} {call.summary}".strip()
 
 
 def _absolute(path: PurePosixPath) -> str:

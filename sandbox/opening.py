@@ -3,25 +3,21 @@
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import anyio
-import anyio.to_thread
 
 from images.image import Image
 from sandbox.base import Call, Sandbox
 from sandbox.checkout import identity
 from sandbox.choice import Choice
-from sandbox.container import Container, create
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.errors import SandboxError, StateError
-from sandbox.gate.freeze import is_new, mark_beginning, note_checkout
+from sandbox.errors import SandboxError
 from sandbox.identity import invoking_user
-from sandbox.pausing import free_abandoned
-from sandbox.profile import User
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
+from sandbox.states import Patience
 from sandbox.tasks import beside
 from sandbox.workspace import tree
 
@@ -58,21 +54,20 @@ def prepare(
 
 
 @asynccontextmanager
-async def opened(session: Session, engine: Engine) -> AsyncIterator[DockerSandbox]:
+async def opened(
+    session: Session, engine: Engine, *, lazily: bool = False, patience: Patience | None = None
+) -> AsyncIterator[DockerSandbox]:
     """A sandbox for a session, held by this process alone while the block runs.
 
-    Yields at once; the container starts in the background, and the first call waits for it. A start that fails makes
-    every call raise its reason, not the block. Raises: SessionBusy.
+    Yields at once; the container starts in the background, or, `lazily`, with the first call that needs it; calls wait
+    for it. A start that fails makes the call that needs it raise its reason, not the block. `patience` is what the
+    session chose, if None. Raises: SessionBusy.
     """
     with session.hold():
-        meta = session.meta()
-        sandbox = DockerSandbox(session, PurePosixPath(meta.checkout), User(meta.uid, meta.gid))
         async with beside() as tasks:
-            if is_new(session):
-                tasks.start_soon(_note, sandbox, session, mark_beginning(session))
-            else:
-                sandbox.noted.set()
-            tasks.start_soon(_start, sandbox, session, engine, tasks)
+            sandbox = DockerSandbox(session, engine, tasks, patience or Patience(session.meta().choice.idle))
+            if not lazily:
+                sandbox.begin()
             try:
                 yield sandbox
             finally:
@@ -89,28 +84,3 @@ async def noted(sandbox: Sandbox, call: Call) -> AsyncIterator[None]:
     finally:
         with anyio.CancelScope(shield=True), contextlib.suppress(SandboxError):
             await sandbox.note(call)
-
-
-async def _note(sandbox: DockerSandbox, session: Session, before: int) -> None:
-    """Note what the checkout is, while the sandbox starts: on a large tree this takes longer than that."""
-    try:
-        await anyio.to_thread.run_sync(note_checkout, session, before)
-    except OSError as error:
-        sandbox.fail(StateError(f"the checkout could not be looked at: {error}"))
-    sandbox.noted.set()
-
-
-async def _start(sandbox: DockerSandbox, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup) -> None:
-    container: Container | None = None
-    try:
-        if sandbox.noted.is_set():  # there was a sandbox before
-            await sandbox.catch_up()
-        container = await create(session, engine)
-        tasks.start_soon(container.channel.serve)
-        await sandbox.begin(container)
-        tasks.start_soon(free_abandoned, session, container)
-    except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
-        sandbox.fail(error)
-    finally:
-        if container is not None and not sandbox.is_running:
-            await container.remove()

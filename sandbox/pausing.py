@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from sandbox.container import Container
 from sandbox.engine import Engine
-from sandbox.errors import SandboxError, SandboxLost, SessionBusy
+from sandbox.errors import SandboxError, SessionBusy
 from sandbox.sessions import Session
 
 PATIENCE = 120.0  # seconds to wait for another look: it may be copying gigabytes
@@ -61,19 +61,29 @@ class Turn:
 
 
 @contextlib.asynccontextmanager
-async def alone(session: Session, container: Container) -> AsyncIterator[Turn]:
-    """While the block runs, nobody else pauses the container, and at its start it is not paused. Raises SessionBusy."""
+async def taken(session: Session) -> AsyncIterator[Turn]:
+    """While the block runs, nobody else pauses the session's container, or begins to look where there is none.
+
+    Raises: SessionBusy.
+    """
     turn = Turn(session)
     with anyio.move_on_after(PATIENCE) as patience:
         while not turn.try_take():  # noqa: ASYNC110 - a lock of another process
             await anyio.sleep(POLL)
     if patience.cancelled_caught:
-        raise SessionBusy(f"another process has been looking at session {session.id[:8]} for minutes: end it")
+        raise SessionBusy(_busy(session))
     try:
-        await _resume(turn, container)
         yield turn
     finally:
         turn.give_back()
+
+
+@contextlib.asynccontextmanager
+async def alone(session: Session, container: Container) -> AsyncIterator[Turn]:
+    """The same, and at its start the container is not paused. Raises SessionBusy."""
+    async with taken(session) as turn:
+        await _resume(turn, container)
+        yield turn
 
 
 @contextlib.asynccontextmanager
@@ -113,25 +123,36 @@ async def _resume(turn: Turn, container: Container) -> None:
 def paused_from_outside(session: Session, engine: Engine) -> Iterator[None]:
     """The same for a session that another process runs; its container is found by its label.
 
-    Raises: SandboxLost if there is none; SessionBusy, SandboxError, EngineUnavailable.
+    Where it has none, because it is idle, none is started meanwhile. Raises SessionBusy, SandboxError,
+    EngineUnavailable.
     """
-    found = [one for one in engine.containers() if one.owner.session == session.id and one.owner.is_alive()]
-    if not found:
-        raise SandboxLost(f"session {session.id[:8]} has no container: it is starting, or it has just ended")
     turn = Turn(session)
     deadline = time.monotonic() + PATIENCE
     while not turn.try_take():
         if time.monotonic() > deadline:
-            raise SessionBusy(f"another process has been looking at session {session.id[:8]} for minutes: end it")
+            raise SessionBusy(_busy(session))
         time.sleep(POLL)
     try:
-        turn.mark(True)
-        try:
-            engine.pause(found[0].id)
+        with contextlib.ExitStack() as stack:
+            for one in engine.containers():
+                if one.owner.session == session.id and one.owner.is_alive():
+                    stack.enter_context(_paused(one.id, engine, turn))
             yield
-        finally:
-            with contextlib.suppress(SandboxError):  # the session ended meanwhile
-                engine.unpause(found[0].id)
-                turn.mark(False)
     finally:
         turn.give_back()
+
+
+@contextlib.contextmanager
+def _paused(id_: str, engine: Engine, turn: Turn) -> Iterator[None]:
+    turn.mark(True)
+    try:
+        engine.pause(id_)
+        yield
+    finally:
+        with contextlib.suppress(SandboxError):  # the session ended meanwhile
+            engine.unpause(id_)
+            turn.mark(False)
+
+
+def _busy(session: Session) -> str:
+    return f"another process has been looking at session {session.id[:8]} for minutes: end it"

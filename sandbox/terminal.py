@@ -27,9 +27,8 @@ async def attach(sandbox: DockerSandbox, argv: Sequence[str], *, stdin: int = 0,
     What the program prints goes to the terminal as it is: the user asked for exactly that.
     Raises: SandboxLost.
     """
-    container = await sandbox.ready()
     command = Command(argv, sandbox.root, env={"TERM": os.environ.get("TERM", "xterm-256color")})
-    async with container.channel.stream() as stream:
+    async with sandbox.using() as container, container.channel.stream() as stream:
         await stream.open({**sandbox.request(command), "terminal": _size(stdout)})
         with _raw(stdin):
             async with anyio.create_task_group() as tasks:
