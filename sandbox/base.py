@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from sandbox.changes import ChangeSet
 from sandbox.gate.pulse import OnProgress
+from sandbox.limits import LimitReached
 
 Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], None]
@@ -53,7 +54,8 @@ class ExecResult:
     """How a process ended.
 
     `exit_code` is 128 + n after signal n. `timed_out` is the host's own clock speaking: an exit code of 124 or 137
-    proves nothing. `left_running` counts processes of this call that live on after it.
+    proves nothing. `left_running` counts processes of this call that live on after it. `limits` are those of the
+    sandbox that were reached meanwhile, by this call or another: counted by the kernel, never guessed from exit codes.
     """
 
     exit_code: int
@@ -63,6 +65,7 @@ class ExecResult:
     left_running: int = 0
     report: bytes = b""
     seconds: float = 0.0
+    limits: tuple[LimitReached, ...] = ()
 
 
 @dataclass(frozen=True)

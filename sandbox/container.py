@@ -21,7 +21,7 @@ from sandbox.image_facts import image_facts
 from sandbox.labels import Owner, labels
 from sandbox.launch import entrypoint
 from sandbox.mounts import file_mount
-from sandbox.profile import User, default_profile, request
+from sandbox.profile import User, profile_of, request
 from sandbox.sessions import Session
 from sandbox.workspace import tree
 
@@ -127,7 +127,7 @@ def _config(session: Session, engine: Engine) -> Mapping[str, Any]:
         source.chmod(0o644)
         mounts.append(file_mount(source, f"/etc/{name}"))
     return request(
-        default_profile(), image=image.id, entrypoint=entrypoint(user), mounts=mounts, user=user, owner=owner
+        profile_of(meta.choice), image=image.id, entrypoint=entrypoint(user), mounts=mounts, user=user, owner=owner
     )
 
 

@@ -23,6 +23,7 @@ from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.pulse import OnProgress
 from sandbox.life import Life
+from sandbox.profile import profile_of
 from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
@@ -38,7 +39,9 @@ class DockerSandbox:
     """The calls of a sandbox. Each waits for a container, has one started that has ended, and keeps it from idling."""
 
     def __init__(self, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup, patience: Patience) -> None:
-        self.root = PurePosixPath(session.meta().checkout)
+        meta = session.meta()
+        self.root = PurePosixPath(meta.checkout)
+        self._most = profile_of(meta.choice).most()
         self._session = session
         self._tasks = tasks
         self._account = Account(session)
@@ -85,7 +88,7 @@ class DockerSandbox:
     async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
         """Run one command to its end."""
         began = anyio.current_time()
-        call = Running(command, on_output)
+        call = Running(command, on_output, self._most)
         async with self._life.use() as container, container.channel.stream() as stream:
             rest = await stream.open(self.request(command), command.stdin)
             try:

@@ -22,6 +22,7 @@ from sandbox.labels import LABEL, Owned, Owner, labels, owned
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
+REMOVALS = 5
 
 
 class Engine:
@@ -102,13 +103,17 @@ class Engine:
     def remove(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes; one that is already gone is fine."""
         with _engine_calls():
-            try:
-                self._api.remove_container(container, v=True, force=True)
-            except docker.errors.NotFound:
-                return
-            except docker.errors.APIError as error:
-                if error.response is None or error.response.status_code != requests.codes.conflict:
-                    raise  # conflict: its removal is already in progress
+            for attempt in range(REMOVALS):
+                try:
+                    self._api.remove_container(container, v=True, force=True)
+                    break
+                except docker.errors.NotFound:
+                    return
+                except docker.errors.APIError as error:
+                    if error.response is not None and error.response.status_code == requests.codes.conflict:
+                        break  # its removal is already in progress
+                    if "directory not empty" not in str(error.explanation) or attempt == REMOVALS - 1:
+                        raise  # not empty: the engine has just noted there that memory ran out
         self.wait_gone(container)
 
     def wait_gone(self, container: str) -> None:

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio
 import pydantic
@@ -12,6 +12,7 @@ from sandbox.base import Command, ExecResult, OnOutput
 from sandbox.channel import Stream
 from sandbox.errors import FileError, FileErrorKind, SandboxLost
 from sandbox.frames import WINDOW, Frame, Kind
+from sandbox.limits import Folder, LimitName, LimitReached, told
 from sandbox.output import Collector
 
 STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
@@ -34,14 +35,19 @@ class Done(pydantic.BaseModel):
     report: str = pydantic.Field("", max_length=4096)
     problem: tuple[Literal["cwd", "exec"], int] | None = None
     error: FileErrorKind | Literal["interrupted"] | None = None
+    limits: tuple[LimitName, ...] = pydantic.Field((), max_length=8)
+    ended: int = pydantic.Field(0, ge=0, le=10**6)
+    scratch: dict[Folder, Annotated[int, pydantic.Field(ge=0)]] = {}
 
 
 class Running:
     """One command while it runs: what it has said, and how it ended."""
 
-    def __init__(self, command: Command, on_output: OnOutput | None) -> None:
+    def __init__(self, command: Command, on_output: OnOutput | None, most: Mapping[LimitName, int]) -> None:
         self.command = command
         self.done: Done | None = None
+        self.limits: list[LimitReached] = []
+        self._most = most
         self._on_output = on_output
         self._collectors = {name: Collector(command.keep) for name in STREAMS.values()}
         self._owed = 0
@@ -98,6 +104,7 @@ class Running:
             left_running=done.left,
             report=done.report.encode("latin-1", "replace"),
             seconds=seconds,
+            limits=(*self.limits, *told(done.limits, self._most, ended=done.ended, scratch=done.scratch)),
         )
 
 

@@ -116,6 +116,7 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     stdout = bounded(result.stdout, max(TOLD - len(stderr), TOLD // 3), where=where)
     meaning = BENIGN.get(last_program(given.command), "") if result.exit_code == 1 and not result.timed_out else ""
     bad = result.timed_out or (result.exit_code != 0 and not meaning)
+    notes = [*map(str, result.limits), *notes]
     parts = [ending(given, result, meaning), stdout.rstrip("\n"), stderr.rstrip("\n")]
     if result.left_running:
         notes = [*notes, f"{plural(result.left_running, 'process')} of this command still running in the background"]
@@ -131,6 +132,8 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     }
     if result.timed_out:
         detail |= {"interrupted": True, "timedOutAfterMs": given.timeout}
+    if result.limits:
+        detail |= {"limitsReached": [{"name": limit.name, "limit": limit.most} for limit in result.limits]}
     if kept:
         detail |= {"persistedOutputPath": kept}
     if meaning:

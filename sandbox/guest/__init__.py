@@ -4,4 +4,4 @@ Its files are small and import each other by their full names; `sandbox.launch` 
 Python in the container makes modules of them again.
 """
 
-ORDER = ("wire", "rights", "processes", "call", "files", "helper", "main")
+ORDER = ("wire", "rights", "limits", "processes", "call", "files", "helper", "main")

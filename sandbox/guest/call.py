@@ -7,6 +7,7 @@ import struct
 import termios
 import time
 
+from sandbox.guest.limits import scratch_used
 from sandbox.guest.processes import descendants, signal_quietly
 from sandbox.guest.rights import owned_by
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, WINDOW, send
@@ -40,6 +41,8 @@ class Call:
         self.deadline = None
         self.owed = None
         self.killed = False
+        self.before = guest.limits.at_start(is_alone=not guest.calls)
+        self.ended = 0
         self.status = self.supervisor = None
 
     def start(self, request, payload, crew):
@@ -169,6 +172,18 @@ class Call:
         if self.problem:
             done["problem"] = self.problem
         self.guest.end(self, done)
+
+    def told_limits(self):
+        """What of the container's limits was met since the call began, for its last word."""
+        met = self.guest.limits.met_since(self.before)
+        if self.ended and "processes" not in met:
+            met.append("processes")
+        told = {"limits": met} if met else {}
+        if self.ended:
+            told["ended"] = self.ended
+        if "memory" in met:
+            told["scratch"] = scratch_used()
+        return told
 
     def must_wait(self):
         """Whether output would be lost now.

@@ -19,11 +19,13 @@ import time
 
 from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
+from sandbox.guest.limits import Limits
 from sandbox.guest.processes import Crew, descendants, kill_below
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
 IDLE = 0.002  # seconds without a word from anybody before the next crew is forked
+ROOM_SECONDS = 3.0
 
 
 class Guest:
@@ -41,6 +43,7 @@ class Guest:
         self.orphaned = False
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.helper = Helper(self)
+        self.limits = Limits()
 
     def watch(self, descriptor, handler):
         self.set(descriptor, select.EPOLLIN, handler, None)
@@ -161,19 +164,41 @@ class Guest:
     def begin(self, stream, request, payload):
         call = Call(self, stream, bool(request.get("stdin")))
         try:
-            call.start(request, payload, self.take_crew())
+            call.start(request, payload, self.crew_for(call))
         except OSError as problem:  # no process, no descriptor, no terminal to be had
             number = errno.EAGAIN if isinstance(problem, BrokenPipeError) else problem.errno
-            send_json(1, stream, DONE, {"exit": 126, "left": 0, "report": "", "problem": ["exec", number]})
+            done = {"exit": 126, "left": 0, "report": "", "problem": ["exec", number]}
+            send_json(1, stream, DONE, {**done, **call.told_limits()})
         else:
             self.calls[stream] = call
+
+    def crew_for(self, call):
+        """A crew that can work: what calls left running makes way for it. Raises OSError."""
+        if self.limits.is_crowded():
+            call.ended = self.make_room()
+        try:
+            return self.take_crew()
+        except BlockingIOError:  # EAGAIN: no process to be had
+            call.ended += self.make_room()
+            return self.take_crew()
+
+    def make_room(self):
+        """Kill what earlier calls left running, so that the next one gets processes; how many that were."""
+        spare = {self.helper.pid, *(call.supervisor for call in self.calls.values())}
+        spare |= {self.crew.pid} if self.crew is not None else set()
+        ended = len(descendants(os.getpid(), spare) - self.ours)
+        deadline = time.monotonic() + ROOM_SECONDS
+        while kill_below(os.getpid(), spare) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.reap()  # until then the dead count
+        return ended
 
     def end(self, call, done):
         del self.calls[call.stream]
         if call.status is not None:
             self.unwatch(call.status)
             os.close(call.status)
-        send_json(1, call.stream, DONE, done)
+        send_json(1, call.stream, DONE, {**done, **call.told_limits()})
         self.prepare_at = time.monotonic() + IDLE
 
     def count(self):

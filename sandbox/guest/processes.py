@@ -14,8 +14,12 @@ import socket
 import struct
 import termios
 
+from sandbox.guest.limits import die_before_others
 from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, become_tool, prctl
 from sandbox.guest.wire import CHUNK
+
+OUR_SCORE, TOOL_SCORE = 750, 1000
+"""Who is killed first when memory runs out: tools, then what can be forked again, and last the guest itself."""
 
 
 def parents():
@@ -85,6 +89,7 @@ class Crew:
             self.pid = os.fork()
             if self.pid == 0:
                 try:
+                    die_before_others(OUR_SCORE)
                     forget(keep=[status, theirs.fileno()])
                     supervise(theirs, status, config)
                 finally:
@@ -141,6 +146,7 @@ def supervise(link, status, config):
         refuse(status, problem)
     if main == 0:
         try:
+            die_before_others(TOOL_SCORE)
             execute(*receive_work(link), config)
         except BaseException as problem:  # the child must never return into the parent's code
             refuse(status, problem)

@@ -145,6 +145,12 @@ async def test_a_command_that_ignores_signals_dies_too(any_sandbox: Sandbox) -> 
     assert (await left_over(any_sandbox)) == b""
 
 
+async def test_an_exit_code_of_137_is_no_limit_reached(any_sandbox: Sandbox) -> None:
+    for script in ("exit 137", "kill -9 $$"):
+        result = await shell(any_sandbox, script)
+        assert (result.exit_code, result.limits) == (137, ())
+
+
 async def test_an_exit_code_of_124_is_no_timeout(any_sandbox: Sandbox) -> None:
     assert not (await shell(any_sandbox, "exit 124", timeout=10)).timed_out
 

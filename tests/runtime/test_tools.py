@@ -8,8 +8,11 @@ from typing import Any
 import anyio
 import pytest
 
+from runtime.tools.bash import BashInput, told
 from runtime.tools.registry import ALL, definitions, validated
 from runtime.tools.tool import Context, Result, ToolFailed, Workbench
+from sandbox.base import ExecResult, Output
+from sandbox.limits import LimitReached
 from tests.fakes import FakeSandbox, fake_sandbox
 
 Use = Callable[..., Any]
@@ -74,6 +77,17 @@ def test_every_tool_says_what_it_takes_and_takes_nothing_else() -> None:
         assert "title" not in schema
         assert definition["description"]
     assert [name for name, tool in ALL.items() if tool.read_only] == ["Read", "Glob", "Grep", "LS", "TodoWrite"]
+
+
+def test_bash_names_the_limits_that_were_reached() -> None:
+    limits = (LimitReached("memory", 4 * 1024**3), LimitReached("/tmp", 1024**3))
+    ended = ExecResult(137, Output(b"half\n"), Output(), limits=limits)
+    result = told(BashInput(command="make"), ended, notes=[], where="", kept="")
+    assert result.text == "exit code 137\nhalf\n(memory limit 4 GiB reached)\n(/tmp is full (1 GiB))"
+    assert result.detail["limitsReached"] == [
+        {"name": "memory", "limit": 4 * 1024**3},
+        {"name": "/tmp", "limit": 1024**3},
+    ]
 
 
 def test_bash_tells_stdout_then_stderr_and_streams_both(tmp_path: Path) -> None:

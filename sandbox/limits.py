@@ -1,0 +1,64 @@
+"""A limit of the sandbox that was reached: which one, what it allows, and the sentence that says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Folder = Literal["/tmp", "/var/tmp", "/dev/shm", "/home/agent"]  # noqa: S108 - mount points inside
+LimitName = Literal["memory", "machine", "processes", "disk", "files", Folder]
+"""`machine` is memory too: all that the host has. `files` are those in the workspace; a folder is one in memory."""
+
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True)
+class LimitReached:
+    """What was reached while a call ran. `most` is what is allowed: bytes, processes or files; 0 if nobody knows.
+
+    `more` is what else there is to say, one clause.
+    """
+
+    name: LimitName
+    most: int
+    more: str = ""
+
+    def __str__(self) -> str:
+        return f"{self._said()}{f': {self.more}' if self.more else ''}"
+
+    def _said(self) -> str:
+        match self.name:
+            case "memory" | "disk":
+                return f"{self.name} limit {size(self.most)} reached"
+            case "machine":
+                return "the machine ran out of memory"
+            case "processes":
+                return f"process limit {self.most} reached"
+            case "files":
+                return f"limit of {self.most:,} files reached"
+            case folder:
+                return f"{folder} is full ({size(self.most)})"
+
+
+def size(amount: int) -> str:
+    """Bytes as people write them: `4 GiB`, `1.5 GiB`, `300 bytes`."""
+    value, unit = float(amount), 0
+    while value >= 1024 and unit < len(UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{f'{value:.1f}'.removesuffix('.0')} {UNITS[unit]}"
+
+
+def told(
+    names: Sequence[LimitName], most: Mapping[LimitName, int], *, ended: int = 0, scratch: Mapping[Folder, int]
+) -> tuple[LimitReached, ...]:
+    """What the guest saw reached, as values: `most` is what was asked for each, `ended` how many made way."""
+    return tuple(LimitReached(name, most.get(name, 0), _more(name, ended, scratch)) for name in dict.fromkeys(names))
+
+
+def _more(name: LimitName, ended: int, scratch: Mapping[Folder, int]) -> str:
+    if name == "memory":
+        large = {folder: used for folder, used in scratch.items() if used >= 1024**2}
+        lies = " and ".join(f"{size(used)} in {folder}" for folder, used in large.items())
+        return f"of it lie {lies}, where files are memory too" if lies else ""
+    if name == "processes" and ended:
+        return f"{ended} that earlier commands had left running were ended to make room"
+    return ""

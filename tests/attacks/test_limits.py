@@ -1,0 +1,178 @@
+"""Group II of the attack list, the limits by name: what is reached is said, and the session goes on."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from images.image import Image
+from sandbox.base import Command, ExecResult
+from sandbox.choice import Choice
+from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.guest.limits import SCRATCH
+from sandbox.limits import LimitReached
+from sandbox.opening import opened, prepare
+from sandbox.profile import GIB, MIB, profile_of
+from sandbox.sessions import Sessions
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+Limited = Callable[[Choice], AbstractAsyncContextManager[DockerSandbox]]
+
+GREEDY = "data = bytearray()\nwhile True: data += b'x' * 2**24"
+CHILD = f'python3 -c "{GREEDY}"'
+BOMB = ":(){ :|:& };:"
+HOLD = """
+import os, time
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(600)
+except OSError:
+    print("full", flush=True)
+time.sleep(600)
+"""
+NAMES = """
+import os, sys
+try:
+    for number in range(10**6):
+        os.close(os.open(f"{sys.argv[1]}/{number}", os.O_CREAT | os.O_WRONLY))
+except OSError:
+    pass
+"""
+
+
+@pytest.fixture
+def limited(state: Path, checkout: Path, image: Image, engine: Engine) -> Limited:
+    """Opens a sandbox with limits of its own."""
+
+    @asynccontextmanager
+    async def open_with(choice: Choice) -> AsyncIterator[DockerSandbox]:
+        session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
+        async with opened(session, engine) as sandbox:
+            yield sandbox
+
+    return open_with
+
+
+async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
+    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
+
+
+async def goes_on(sandbox: DockerSandbox) -> ExecResult:
+    """The next call, which works, and comes to its end within the five seconds a session may take to recover."""
+    with anyio.fail_after(5):
+        result = await shell(sandbox, "ls | cat >/dev/null; echo alive")
+    assert (result.exit_code, result.stdout.all) == (0, b"alive\n")
+    return result
+
+
+def said(result: ExecResult) -> list[str]:
+    return [str(limit) for limit in result.limits]
+
+
+async def test_r04_memory_that_runs_out_is_said_by_name(limited: Limited) -> None:
+    async with limited(Choice(memory=256 * MIB)) as sandbox:
+        result = await sandbox.run(Command(["python3", "-c", GREEDY], sandbox.root, timeout=60))
+        assert (result.exit_code, result.limits) == (137, (LimitReached("memory", 256 * MIB),))
+        assert said(result) == ["memory limit 256 MiB reached"]
+        assert (await goes_on(sandbox)).limits == ()
+
+
+async def test_r04_memory_that_runs_out_in_a_child_is_said_although_the_command_ends_well(limited: Limited) -> None:
+    async with limited(Choice(memory=256 * MIB)) as sandbox:
+        result = await shell(sandbox, f"{CHILD}; exit 0")
+        assert (result.exit_code, said(result)) == (0, ["memory limit 256 MiB reached"])
+
+
+async def test_r04_of_many_hungry_processes_none_of_ours_dies(limited: Limited) -> None:
+    async with limited(Choice(memory=128 * MIB)) as sandbox:
+        small = "data = bytearray(4 * 2**20); import time; time.sleep(60)"
+        for _ in range(2):
+            result = await shell(sandbox, f"for i in $(seq 60); do python3 -c '{small}' & done; wait", timeout=4)
+            assert said(result) == ["memory limit 128 MiB reached"]
+            await goes_on(sandbox)
+
+
+async def test_r04_a_full_scratch_folder_is_said_by_name_and_can_be_emptied(limited: Limited) -> None:
+    async with limited(Choice(memory=512 * MIB)) as sandbox:
+        for folder, most in (("/tmp", 128), ("/var/tmp", 32), ("/dev/shm", 32), ("/home/agent", 128)):
+            result = await shell(sandbox, f"dd if=/dev/zero of={folder}/z bs=1M")
+            assert result.exit_code == 1
+            assert said(result) == [f"{folder} is full ({most} MiB)"]
+        result = await shell(sandbox, "rm /tmp/z /var/tmp/z /dev/shm/z ~/z && echo gone")
+        assert (result.stdout.all, result.limits) == (b"gone\n", ())
+
+
+async def test_r04_with_every_scratch_folder_full_of_files_and_of_names_commands_still_run(limited: Limited) -> None:
+    async with limited(Choice(memory=256 * MIB)) as sandbox:
+        for folder in SCRATCH:
+            await sandbox.run(Command(["python3", "-c", NAMES, folder], sandbox.root, timeout=60))
+            await shell(sandbox, f"dd if=/dev/zero of={folder}/0 bs=1M")
+        await goes_on(sandbox)
+        result = await sandbox.run(Command(["python3", "-c", GREEDY], sandbox.root, timeout=60))
+        (limit,) = result.limits
+        assert str(limit).startswith("memory limit 256 MiB reached: of it lie 64 MiB in /tmp and 16 MiB in /var/tmp")
+        emptied = await shell(sandbox, "find /tmp /var/tmp /dev/shm ~ -xdev -type f -delete && echo x > /tmp/x")
+        assert (emptied.exit_code, emptied.limits) == (0, ())
+
+
+async def test_r01_a_bomb_left_running_makes_way_for_the_next_call_which_says_so(limited: Limited) -> None:
+    async with limited(Choice(processes=128)) as sandbox:
+        await shell(sandbox, f"({BOMB}) 2>/dev/null &")
+        await anyio.sleep(1)
+        result = await goes_on(sandbox)
+        (limit,) = result.limits
+        assert (limit.name, limit.most) == ("processes", 128)
+        assert "that earlier commands had left running were ended to make room" in str(limit)
+        assert (await goes_on(sandbox)).limits == ()
+        assert await sandbox.running() == 0
+
+
+async def test_r01_a_bomb_never_holds_more_processes_than_the_limit(limited: Limited) -> None:
+    async with limited(Choice(processes=128)) as sandbox:
+        most = "cat /sys/fs/cgroup/pids/pids.peak /sys/fs/cgroup/pids.peak 2>/dev/null"
+        assert (await shell(sandbox, f"{BOMB} 2>/dev/null; sleep 30", timeout=1)).timed_out
+        assert int((await shell(sandbox, most)).stdout.all) <= 128
+
+
+async def test_r02_a_command_that_meets_the_process_limit_is_told_its_name(limited: Limited) -> None:
+    async with limited(Choice(processes=64)) as sandbox:
+        bomb = "import os, time\nwhile True:\n try: os.fork()\n except OSError: time.sleep(0.01)"
+        result = await sandbox.run(Command(["python3", "-c", bomb], sandbox.root, timeout=2))
+        assert (result.timed_out, said(result)) == (True, ["process limit 64 reached"])
+        assert (await goes_on(sandbox)).limits == ()
+
+
+async def test_r02_processes_of_a_call_that_still_runs_make_way_for_nobody(limited: Limited) -> None:
+    async with limited(Choice(processes=64)) as sandbox, anyio.create_task_group() as tasks:
+        full = anyio.Event()
+        tasks.start_soon(sandbox.run, Command(["python3", "-c", HOLD], sandbox.root), lambda *_: full.set())
+        await full.wait()
+        for _ in range(2):
+            with anyio.fail_after(5):
+                result = await sandbox.run(Command(["bash", "-c", "exec ls | cat"], sandbox.root, timeout=1))
+            assert said(result) == ["process limit 64 reached"]
+            assert result.exit_code != 0
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_earlier_calls_left_running_is_spared_while_there_is_room(sandbox: DockerSandbox) -> None:
+    await shell(sandbox, "for i in $(seq 100); do sleep 600 & done")
+    assert (await goes_on(sandbox)).limits == ()
+    assert await sandbox.running() == 100
+
+
+def test_files_in_memory_never_take_all_of_it() -> None:
+    for memory in (64 * MIB, 256 * MIB, 1 * GIB, 4 * GIB, 64 * GIB):
+        profile = profile_of(Choice(memory=memory))
+        files = profile.temporary + profile.variable + profile.home + profile.shared_memory
+        names = 3 * min(200_000, memory // (20 * 1024)) * 1200
+        assert files + names <= memory * 13 // 16
+
+
+def test_the_guest_and_the_host_mean_the_same_folders() -> None:
+    assert set(SCRATCH) <= set(profile_of(Choice()).most())
