@@ -21,11 +21,22 @@ from sandbox.image_facts import image_facts
 from sandbox.labels import Owner, labels
 from sandbox.launch import entrypoint
 from sandbox.mounts import file_mount
-from sandbox.profile import User, profile_of, request
+from sandbox.profile import profile_of, request, user_of
+from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.workspace import tree
 
-CHECKED = ("NetworkMode", "Privileged", "CapDrop", "CapAdd", "ReadonlyRootfs", "PidsLimit", "Memory", "SecurityOpt")
+CHECKED = (
+    "NetworkMode",
+    "Privileged",
+    "CapDrop",
+    "CapAdd",
+    "ReadonlyRootfs",
+    "PidsLimit",
+    "Memory",
+    "SecurityOpt",
+    "Runtime",
+)
 START_SECONDS = 30
 
 
@@ -56,13 +67,14 @@ class Container:
 
 
 def remove_earlier(session: Session, engine: Engine) -> None:
-    """Remove containers of a session, which an engine kept through a death of its own or ours.
+    """Remove containers of a session, which an engine kept through a death of its own or ours, and what they leave.
 
     The caller holds the session and has none: two may not write to one workspace. Raises EngineUnavailable.
     """
     for one in engine.containers():
         if one.owner.session == session.id:
             engine.remove(one.id)
+    give_back(session, engine)
 
 
 async def create(session: Session, engine: Engine) -> Container:
@@ -116,18 +128,26 @@ async def greeted(container: Container) -> str:
 
 def _config(session: Session, engine: Engine) -> Mapping[str, Any]:
     meta = session.meta()
-    user = User(meta.uid, meta.gid)
+    profile, user = profile_of(meta.choice), user_of(meta)
     image = Image(meta.image_name, meta.image)
     facts = image_facts(image, engine.images, session.path.parent.parent / "images")
     owner = Owner.of(session.id)
     mounts = [*tree.mounts(session, labels(owner))]
     for name, text in etc_files(user, passwd=facts.passwd, group=facts.group).items():
+        if profile.changes_image and name != "gitconfig":
+            continue  # root is in the image's own, and what installs packages adds accounts
         source = session.path / name
         source.write_text(text, "utf-8")
         source.chmod(0o644)
         mounts.append(file_mount(source, f"/etc/{name}"))
     return request(
-        profile_of(meta.choice), image=image.id, entrypoint=entrypoint(user), mounts=mounts, user=user, owner=owner
+        profile,
+        image=image.id,
+        entrypoint=entrypoint(user, profile),
+        mounts=mounts,
+        user=user,
+        owner=owner,
+        runtime=meta.choice.runtime,
     )
 
 
@@ -138,6 +158,6 @@ def _check_and_attach(engine: Engine, id_: str, config: Mapping[str, Any]) -> so
         raise SandboxError("the engine lost the container it had just made")
     asked, got = config["HostConfig"], facts["HostConfig"]
     for field in CHECKED:
-        if asked[field] != got[field]:
+        if field in asked and asked[field] != got[field]:
             raise SandboxError(f"the engine changed {field} to {got[field]!r}: refusing to run in that")
     return engine.attach(id_)

@@ -5,7 +5,7 @@ import importlib.resources
 import json
 
 from sandbox.guest import ORDER
-from sandbox.profile import User
+from sandbox.profile import CAPABILITIES, Profile, User
 
 PACKAGE = "sandbox.guest"
 
@@ -19,9 +19,10 @@ module.main(json.loads(sys.argv[2]))
 """
 
 
-def entrypoint(user: User) -> list[str]:
+def entrypoint(user: User, profile: Profile) -> list[str]:
     """The container's command: the image's own Python, isolated from its settings and packages (-I -S)."""
-    settings = json.dumps({"uid": user.uid, "gid": user.gid})
+    rights = [CAPABILITIES[name] for name in profile.capabilities]
+    settings = json.dumps({"uid": user.uid, "gid": user.gid, "capabilities": rights})
     return ["python3", "-I", "-S", "-c", LOADER, _sources(), settings]
 
 

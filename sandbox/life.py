@@ -17,7 +17,8 @@ from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
 from sandbox.identity import environment
 from sandbox.pausing import alone, free_abandoned, paused, taken
-from sandbox.profile import User
+from sandbox.profile import user_of
+from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.states import Patience, Refused, Running, Starting, State, Stopped, Stopping, Why, farewell, storm
 
@@ -151,7 +152,7 @@ class Life:
         state, self._state = self._state, Refused(SandboxLost("the sandbox was closed"))
         match state:
             case Running(container=container):
-                await container.remove()
+                await self._take_away(container)
             case Starting(done=done) | Stopping(done=done):
                 await done.wait()
 
@@ -176,8 +177,7 @@ class Life:
             starting.done.set()
 
     def _go_on(self, starting: Starting, container: Container, shell: str) -> None:
-        meta = self._session.meta()
-        self.environment = environment(User(meta.uid, meta.gid), shell)
+        self.environment = environment(user_of(self._session.meta()), shell)
         if self._state is not starting:
             return
         self._used = anyio.current_time()
@@ -250,11 +250,20 @@ class Life:
     async def _remove(self, container: Container, why: Why, stopping: Stopping) -> None:
         try:
             with contextlib.suppress(SandboxError):  # whoever needs to know makes sure, and is told then
-                self._is_gone = await container.remove()
+                self._is_gone = await self._take_away(container)
         finally:
             if self._state is stopping:
                 self._state = Stopped(why)
             stopping.done.set()
+
+    async def _take_away(self, container: Container) -> bool:
+        """Remove it, and make what it wrote the user's own; whether it surely is gone."""
+        with anyio.CancelScope(shield=True):
+            is_gone = await container.remove()
+            if is_gone:
+                with contextlib.suppress(SandboxError):  # the next start tries again
+                    await anyio.to_thread.run_sync(give_back, self._session, self._engine)
+        return is_gone
 
     async def _settled(self) -> None:
         """Wait for what is under way. Raises why a start failed."""

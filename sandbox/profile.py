@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sandbox.choice import Choice
+from sandbox.choice import Choice, ProfileName
 from sandbox.labels import Owner, labels
 from sandbox.limits import LimitName
-from sandbox.seccomp import profile_json
+from sandbox.seccomp import Filter, filter_json
+from sandbox.sessions import Meta
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -16,17 +17,44 @@ HOME: Final = "/home/agent"
 INODE = 20 * 1024
 """Bytes of the sandbox's memory for each name that a folder in memory may hold: an empty file takes about one KiB."""
 GUEST_CAPABILITIES = ("SETUID", "SETGID", "KILL", "SETPCAP")
-"""What the guest starts with. It drops SETPCAP and root at once; tools get none (sandbox.guest.rights)."""
+"""What the guest starts with. It drops SETPCAP and root at once; tools get what their profile says, mostly nothing."""
+
+CAPABILITIES: Mapping[str, int] = {
+    "CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "FSETID": 4, "KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8,
+    "NET_BIND_SERVICE": 10, "SETFCAP": 31,
+}  # fmt: skip
+"""The numbers the kernel has for those that a profile may give (capabilities(7))."""
+
+
+@dataclass(frozen=True)
+class User:
+    """Whom tools run as. Mostly the invoking user's own ids, so that files carry the right owner with no chown."""
+
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The limits of a sandbox. Sizes are bytes; `cpus` is a share of the machine's; `processes` counts threads too."""
+    """What tools may do, and how much of it. Sizes are bytes; `cpus` is a share of the machine's.
 
-    name: str
+    `processes` counts threads too. `user`: whom tools run as, None for the invoking user. `capabilities` are theirs;
+    `gains`: a setuid program may add to them. `changes_image`: the root file system can be written, in a layer that is
+    thrown away. `changes_workspace`: the workspace can; else the home folder is all there is. `runs_temporary`: what is
+    written to /tmp can be run, not only what is written to the home folder.
+    """
+
+    name: ProfileName
     memory: int
     cpus: float
     processes: int
+    user: User | None = None
+    capabilities: tuple[str, ...] = ()
+    gains: bool = False
+    filter: Filter = "own"
+    changes_image: bool = False
+    changes_workspace: bool = True
+    runs_temporary: bool = True
     temporary: int = 1 * GIB
     variable: int = 256 * MIB
     home: int = 1 * GIB
@@ -45,35 +73,83 @@ class Profile:
             HOME: self.home,
         }
 
-
-def default_profile() -> Profile:
-    """Edit and run tests, offline: at most 4 GiB (half the host, if that is less), 2 cores, 512 processes."""
-    host_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Profile("default", min(4 * GIB, host_memory // 2), min(2.0, float(os.cpu_count() or 1)), 512)
+    def tools(self, invoking: User) -> User:
+        """Whom tools run as, for who invoked us."""
+        return self.user or invoking
 
 
-def profile_of(choice: Choice) -> Profile:
-    """The limits that were chosen. Files in memory get at most five eighths of it, so that programs keep the rest."""
-    base = default_profile()
-    memory = choice.memory or base.memory
-    return replace(
-        base,
-        memory=memory,
-        cpus=choice.cpus or base.cpus,
-        processes=choice.processes or base.processes,
-        temporary=min(base.temporary, memory // 4),
-        variable=min(base.variable, memory // 16),
-        home=min(base.home, memory // 4),
-        shared_memory=min(base.shared_memory, memory // 16),
-    )
+ROOT = User(0, 0)
+NOBODYS = User(65533, 65533)
+"""Ids that own no file: not the guest's, not the invoking user's."""
+
+APT = ("SETUID", "SETGID", "CHOWN", "DAC_OVERRIDE", "FOWNER")
+DOCKERS = (*APT, "FSETID", "KILL", "SETPCAP", "NET_BIND_SERVICE", "SETFCAP")
+"""What Docker gives by default, without NET_RAW, MKNOD, AUDIT_WRITE and SYS_CHROOT."""
 
 
 @dataclass(frozen=True)
-class User:
-    """Whom tools run as: the invoking user's own ids, so that files carry the right owner with no chown anywhere."""
+class Machine:
+    """What limits are measured against: bytes of memory, and cores."""
 
-    uid: int
-    gid: int
+    memory: int
+    cores: int
+
+
+def this_machine() -> Machine:
+    """The host. The engine is on it: one elsewhere is not supported."""
+    return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), os.cpu_count() or 1)
+
+
+def profiles(machine: Machine) -> Mapping[ProfileName, Profile]:
+    """Every profile, the tightest first: each may do all that those before it may."""
+    half, most, rest = machine.memory // 2, machine.memory * 3 // 4, max(1, machine.cores - 1)
+    default = Profile("default", min(4 * GIB, half), min(2, machine.cores), 512)
+    as_root = Profile(
+        "build", min(8 * GIB, most), rest, 2048, user=ROOT, capabilities=APT, filter="engine", changes_image=True
+    )
+    return {
+        "strict": Profile(
+            "strict",
+            min(1 * GIB, half),
+            1,
+            128,
+            user=NOBODYS,
+            filter="tight",
+            changes_workspace=False,
+            runs_temporary=False,
+        ),
+        "default": default,
+        "egress": replace(default, name="egress"),
+        "build": as_root,
+        "compat": replace(
+            as_root, name="compat", memory=min(12 * GIB, most), processes=4096, capabilities=DOCKERS, gains=True
+        ),
+    }
+
+
+def profile_of(choice: Choice, machine: Machine | None = None) -> Profile:
+    """The profile that was chosen, with the limits that were chosen in place of its own.
+
+    Files in memory get at most five eighths of it, so that programs keep the rest.
+    """
+    machine = machine or this_machine()
+    profile = profiles(machine)[choice.profile]
+    memory = choice.memory or profile.memory
+    return replace(
+        profile,
+        memory=memory,
+        cpus=min(choice.cpus or profile.cpus, machine.cores),
+        processes=choice.processes or profile.processes,
+        temporary=min(profile.temporary, memory // 4),
+        variable=min(profile.variable, memory // 16),
+        home=min(profile.home, memory // 4),
+        shared_memory=min(profile.shared_memory, memory // 16),
+    )
+
+
+def user_of(meta: Meta) -> User:
+    """Whom the tools of a session run as."""
+    return profile_of(meta.choice).tools(User(meta.uid, meta.gid))
 
 
 def request(
@@ -84,10 +160,12 @@ def request(
     mounts: Sequence[Mapping[str, Any]],
     user: User,
     owner: Owner,
+    runtime: str = "",
 ) -> Mapping[str, Any]:
     """The engine's JSON for one sandbox; every line closes an attack that `tests/attacks` tries.
 
     The container's own main process is PID 1 and reaps: an init program would be one more process to trust.
+    `user` is whom tools run as; an empty `runtime` takes the engine's own.
     """
     return {
         "Image": image,
@@ -113,9 +191,9 @@ def request(
             "CgroupnsMode": "private",
             "Privileged": False,
             "CapDrop": ["ALL"],
-            "CapAdd": list(GUEST_CAPABILITIES),
-            "SecurityOpt": ["no-new-privileges", f"seccomp={profile_json()}"],
-            "ReadonlyRootfs": True,
+            "CapAdd": list(dict.fromkeys((*GUEST_CAPABILITIES, *profile.capabilities))),
+            "SecurityOpt": _security(profile),
+            "ReadonlyRootfs": not profile.changes_image,
             "RestartPolicy": {"Name": "no"},
             "LogConfig": {"Type": "none"},
             "Init": False,
@@ -125,20 +203,29 @@ def request(
             "NanoCpus": int(profile.cpus * 1_000_000_000),
             "CpuShares": 512,
             "OomScoreAdj": 500,
+            "ShmSize": profile.shared_memory,
             "Ulimits": _limits(profile),
             "Tmpfs": _scratch(profile, user),
             "Mounts": list(mounts),
+            **({"Runtime": runtime} if runtime else {}),
         },
     }
 
 
+def _security(profile: Profile) -> Sequence[str]:
+    """Without a filter of ours the engine's own holds: never none."""
+    found = [] if profile.gains else ["no-new-privileges"]
+    return found if profile.filter == "engine" else [*found, f"seccomp={filter_json(profile.filter)}"]
+
+
 def _scratch(profile: Profile, user: User) -> Mapping[str, str]:
-    """The tmpfs folders: `exec`, because tests run what they build; never suid, never devices."""
+    """The tmpfs folders: `exec` where tests run what they build; never suid, never devices."""
     common = "rw,nosuid,nodev"
+    runs = "exec" if profile.runs_temporary else "noexec"
     inodes = min(200_000, profile.memory // INODE)
     return {
-        "/tmp": f"{common},exec,size={profile.temporary},nr_inodes={inodes},mode=1777",  # noqa: S108 - a mount point inside
-        "/var/tmp": f"{common},exec,size={profile.variable},nr_inodes={inodes},mode=1777",  # noqa: S108
+        "/tmp": f"{common},{runs},size={profile.temporary},nr_inodes={inodes},mode=1777",  # noqa: S108 - a mount point inside
+        "/var/tmp": f"{common},{runs},size={profile.variable},nr_inodes={inodes},mode=1777",  # noqa: S108
         "/dev/shm": f"{common},noexec,size={profile.shared_memory},nr_inodes={inodes},mode=1777",  # noqa: S108
         "/run": f"{common},noexec,size={16 * MIB},nr_inodes=1k,mode=0755",
         HOME: f"{common},exec,size={profile.home},nr_inodes={inodes},uid={user.uid},gid={user.gid},mode=0700",

@@ -1,9 +1,12 @@
-"""An overlay's scratch folder: the kernel made it as root, so for everyone else the engine has to take it away."""
+"""What root made in a session's folder, the kernel or a tool: for everyone else the engine takes or gives it back."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from sandbox.engine import Engine
 from sandbox.labels import Owner, labels
+from sandbox.profile import profile_of
 from sandbox.sessions import Session
 
 REMOVE = "import shutil; shutil.rmtree('/scratch/work', ignore_errors=True)"
@@ -23,9 +26,27 @@ def clear(session: Session, engine: Engine) -> None:
 
     Raises: EngineUnavailable, SandboxError.
     """
+    give_back(session, engine)
+    _as_root(session, engine, ["python3", "-I", "-S", "-c", REMOVE], ["DAC_OVERRIDE"], session.work)
+
+
+def give_back(session: Session, engine: Engine) -> None:
+    """Make all that was written the invoking user's, if tools ran as root: it can then be read, and deleted.
+
+    It loses its setuid bits by that, as the kernel has it: outside the sandbox nothing would stop them.
+    The caller holds the session, and nothing runs in it. Raises: EngineUnavailable, SandboxError.
+    """
+    meta = session.meta()
+    if profile_of(meta.choice).capabilities:
+        chown = ["chown", "-h", "-R", f"{meta.uid}:{meta.gid}", "/scratch"]
+        _as_root(session, engine, chown, ["CHOWN", "DAC_OVERRIDE"], session.upper)
+
+
+def _as_root(session: Session, engine: Engine, argv: Sequence[str], rights: Sequence[str], folder: Path) -> None:
+    """Run a program on one folder, as root with these capabilities."""
     config = {
         "Image": session.meta().image,
-        "Entrypoint": ["python3", "-I", "-S", "-c", REMOVE],
+        "Entrypoint": list(argv),
         "Cmd": [],
         "User": "0:0",
         "Labels": dict(labels(Owner.of(session.id))),
@@ -35,11 +56,11 @@ def clear(session: Session, engine: Engine) -> None:
             "NetworkMode": "none",
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
-            "CapAdd": ["DAC_OVERRIDE"],
+            "CapAdd": list(rights),
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": 16,
             "LogConfig": {"Type": "none"},
-            "Mounts": [{"Type": "bind", "Source": str(session.work), "Target": "/scratch"}],
+            "Mounts": [{"Type": "bind", "Source": str(folder), "Target": "/scratch"}],
         },
     }
     container = engine.create(f"paddock-scratch-{session.id[:8]}-{os.urandom(3).hex()}", config)

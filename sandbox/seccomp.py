@@ -1,14 +1,21 @@
-"""Which system calls tools may make: our own allow list, so that what a new kernel adds is closed until we open it.
+"""Which system calls tools may make: our own allow lists, so that what a new kernel adds is closed until we open it.
 
 Closed on purpose, beyond what the engine's default closes: io_uring (its own history of escapes, and it walks around
 every other rule here), AF_VSOCK and AF_ALG (paths to the hypervisor and to CVE-2026-31431), new user namespaces,
 keyctl, bpf, perf, userfaultfd. Only the native architecture is open: the 32-bit entry points would hide a socket's
 family in memory (`socketcall`), where no filter can see it. Open on purpose: ptrace of own children (strace, gdb).
+
+The tight list is for code one only looks at. It closes besides what no test run needs and what escapes were made of:
+looking into other processes, POSIX and System V messages and shared memory, kernel AIO, netlink, programs that lie in
+no file, and `vmsplice` and `tee` (the way into the page cache of CVE-2022-0847 and its like).
 """
 
 import functools
 import json
-from typing import Any
+from typing import Any, Literal
+
+Filter = Literal["own", "tight", "engine"]
+"""Ours, ours for strict, or the one that the engine has."""
 
 ENOSYS = 38
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS … CLONE_NEWNET, CLONE_NEWCGROUP
@@ -52,12 +59,25 @@ ALLOWED = {
 }
 
 
+CLOSED_WHEN_TIGHT = """ptrace process_vm_readv process_vm_writev pidfd_getfd process_madvise process_mrelease syslog
+    io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit mq_getsetattr mq_notify mq_open mq_timedreceive
+    mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget
+    memfd_create memfd_secret remap_file_pages set_mempolicy set_mempolicy_home_node get_mempolicy mbind vmsplice tee
+    name_to_handle_at"""
+
+
 @functools.cache
-def profile_json() -> str:
-    """The profile as the engine takes it: JSON text (not a path, so that a remote engine needs no file of ours)."""
-    rules: list[dict[str, Any]] = [_allow(names.split()) for names in ALLOWED.values()]
-    rules += [_allow(["socket"], 0, family) for family in (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK)]
-    rules += [_allow(["personality"], 0, value) for value in PERSONALITIES]
+def filter_json(which: Literal["own", "tight"]) -> str:
+    """A filter as the engine takes it: JSON text (not a path, so that a remote engine needs no file of ours)."""
+    is_tight = which == "tight"
+    closed = CLOSED_WHEN_TIGHT.split() if is_tight else ()
+    families = (AF_UNIX, AF_INET, AF_INET6) if is_tight else (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK)
+    personalities = (PERSONALITIES[0], PERSONALITIES[-1]) if is_tight else PERSONALITIES
+    rules: list[dict[str, Any]] = [
+        _allow([name for name in names.split() if name not in closed]) for names in ALLOWED.values()
+    ]
+    rules += [_allow(["socket"], 0, family) for family in families]
+    rules += [_allow(["personality"], 0, value) for value in personalities]
     no_namespace = {"index": 0, "value": NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
     rules.append({"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [no_namespace]})
     # clone3 keeps its flags in memory, out of a filter's sight; ENOSYS makes every C library fall back to clone

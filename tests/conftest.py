@@ -9,6 +9,7 @@ import pytest
 
 from images import catalog
 from images.image import Image
+from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
@@ -69,9 +70,15 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def new_session(state: Path, checkout: Path, image: Image) -> Callable[[], Session]:
+def choice() -> Choice:
+    """What is chosen about the sandbox; a test that wants another parametrises this."""
+    return Choice()
+
+
+@pytest.fixture
+def new_session(state: Path, checkout: Path, image: Image, choice: Choice) -> Callable[[], Session]:
     """Makes a session of the checkout."""
-    return lambda: prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image)
+    return lambda: prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 
 from sandbox.guest.limits import scratch_used
 from sandbox.guest.processes import descendants, signal_quietly
-from sandbox.guest.rights import owned_by
+from sandbox.guest.rights import owned_by_tool
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, WINDOW, send
 
 REPORT_LIMIT = 4096
@@ -50,7 +50,7 @@ class Call:
         theirs = []
         self.status, self.supervisor = crew.status, crew.pid
         try:
-            with owned_by(self.guest.config["uid"]):
+            with owned_by_tool(self.guest.config):
                 if request.get("terminal"):
                     self.open_terminal(theirs)
                 else:

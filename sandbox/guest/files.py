@@ -17,7 +17,7 @@ FACCESSAT2, AT_FDCWD, AT_EACCESS = 439, -100, 0x200
 
 def serve_files(link, config):
     """Read requests from `link`, touch files as the tool would, answer. Writes arrive in pieces, several at a time."""
-    touch_files_as(config["uid"], config["gid"])
+    touch_files_as(config)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.umask(0o022)
     frames, writes = Frames(), {}

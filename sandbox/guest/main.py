@@ -234,7 +234,7 @@ def find_shell():
 def main(config):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    drop_root((config["uid"], config["gid"]))
+    drop_root(config)
     gc.freeze()
     gc.disable()
     Guest(config).run()

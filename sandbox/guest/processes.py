@@ -202,7 +202,7 @@ def execute(request, descriptors, config):
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    become_tool(config["uid"], config["gid"])
+    become_tool(config)
     os.umask(0o022)
     try:
         os.chdir(os.fsencode(request["cwd"]))

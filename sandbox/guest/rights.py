@@ -1,4 +1,7 @@
-"""Who runs as whom: the guest gives up root, and a tool gets nothing at all."""
+"""Who runs as whom: the guest gives up root, and a tool gets nothing at all, or the few rights its profile names.
+
+`config` holds the tool's `uid` and `gid`, and the numbers of its `capabilities`.
+"""
 
 import contextlib
 import ctypes
@@ -7,6 +10,7 @@ import struct
 
 GUEST_ID, ANOTHER_ID = 65534, 65533
 CAP_KILL, CAP_SETGID, CAP_SETUID = 5, 6, 7
+CAPS_OF_FILES = 0b11111  # CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP = 1, 4, 8, 24
 PR_SET_SECUREBITS, PR_SET_CHILD_SUBREAPER = 28, 36
 SECBIT_NOROOT_LOCKED = 0b11
@@ -19,62 +23,83 @@ def prctl(option, value=0):
         raise OSError(ctypes.get_errno(), "prctl %d" % option)
 
 
-def set_capabilities(mask):
-    """Make `mask` the effective and permitted set (capset(2), version 3); nothing is inheritable."""
+def set_capabilities(effective, permitted=None):
+    """Make these the effective and permitted sets (capset(2), version 3); nothing is inheritable."""
+    permitted = effective if permitted is None else permitted
+    low, high = 0xFFFFFFFF, 32
     header = struct.pack("Ii", 0x20080522, 0)
-    data = struct.pack("IIIIII", mask, mask, 0, 0, 0, 0)
+    data = struct.pack("IIIIII", effective & low, permitted & low, 0, effective >> high, permitted >> high, 0)
     if libc.capset(header, data) != 0:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def drop_root(tool_ids):
-    """Become uid 65534 with SETUID, SETGID and KILL; no program run from here can ever hold a capability.
+def mask_of(config):
+    """The tool's capabilities as the kernel counts them."""
+    return sum(1 << number for number in config["capabilities"])
+
+
+def shut_proc(config):
+    """Decide what /proc shows of us; a change of ids has undone it.
+
+    To a tool without rights: owned by us, for else it would belong to uid 0, which a tool may have. To one that can
+    become any uid: nothing, whatever uid it has.
+    """
+    prctl(PR_SET_DUMPABLE, 0 if config["capabilities"] else 1)
+
+
+def drop_root(config):
+    """Become uid 65534 with SETUID, SETGID and KILL; no program run from here can hold more than a tool may.
 
     Whoever has that uid on the host gets a guest of another: a tool must never share it.
     """
-    guest_id = ANOTHER_ID if GUEST_ID in tool_ids else GUEST_ID
-    prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
+    guest_id = ANOTHER_ID if GUEST_ID in (config["uid"], config["gid"]) else GUEST_ID
+    rights = mask_of(config)
+    if not rights:
+        prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
     for capability in range(64):
         try:
-            prctl(PR_CAPBSET_DROP, capability)
+            if not rights >> capability & 1:
+                prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             break  # past the last capability this kernel knows
     prctl(PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setresgid(guest_id, guest_id, guest_id)
     os.setresuid(guest_id, guest_id, guest_id)
-    set_capabilities(1 << CAP_SETGID | 1 << CAP_SETUID | 1 << CAP_KILL)
-    prctl(PR_SET_DUMPABLE, 1)  # else /proc makes uid 0 the owner of our files there, and a tool may have that uid
+    own = 1 << CAP_SETGID | 1 << CAP_SETUID | 1 << CAP_KILL
+    set_capabilities(own, own | rights)
+    shut_proc(config)
 
 
-def touch_files_as(uid, gid):
+def touch_files_as(config):
     """Open and make files as the tool would, with its rights and no more, and stay out of its reach.
 
     Who may signal, trace, slow or limit a process is decided by ids that stay the guest's.
     """
+    uid, gid = config["uid"], config["gid"]
     os.setgroups([])
     libc.setfsgid(gid)
     libc.setfsuid(uid)
-    set_capabilities(0)
+    set_capabilities(mask_of(config) & CAPS_OF_FILES)
     if (libc.setfsuid(-1), libc.setfsgid(-1)) != (uid, gid):  # they never fail, they only do not happen
         raise PermissionError("cannot touch files as the tool")
-    prctl(PR_SET_DUMPABLE, 1)
+    shut_proc(config)
 
 
 @contextlib.contextmanager
-def owned_by(uid):
+def owned_by_tool(config):
     """What is opened inside belongs to the tool, so that it can open it again: `/dev/stderr`, its terminal."""
-    libc.setfsuid(uid)
+    libc.setfsuid(config["uid"])
     try:
         yield
     finally:
         libc.setfsuid(os.geteuid())
-        prctl(PR_SET_DUMPABLE, 1)  # a change of ids has taken it back
+        shut_proc(config)
 
 
-def become_tool(uid, gid):
-    """Give up everything: the tool's uid and gid, no groups, no capability."""
+def become_tool(config):
+    """Give up everything that is not the tool's: its uid and gid, no groups, its capabilities."""
     os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    set_capabilities(0)
+    os.setresgid(config["gid"], config["gid"], config["gid"])
+    os.setresuid(config["uid"], config["uid"], config["uid"])
+    set_capabilities(mask_of(config))

@@ -34,9 +34,10 @@ class Overlay:
         for folder in (self.upper, self.work):
             folder.mkdir(mode=0o700, exist_ok=True)
 
-    def mount(self, labels: Mapping[str, str]) -> Mapping[str, Any]:
-        """The engine's request for it."""
+    def mount(self, labels: Mapping[str, str], *, read_only: bool = False) -> Mapping[str, Any]:
+        """The engine's request for it. The engine's own word for `read_only` is not for volumes without a name."""
         options = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work},userxattr,nosuid,nodev"
+        options += ",ro" if read_only else ""
         return {
             "Type": "volume",
             "Target": str(self.target),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.checkout import is_same
 from sandbox.errors import CheckoutRefused
+from sandbox.profile import profile_of
 from sandbox.sessions import Session
 from sandbox.workspace.overlay import Overlay
 
@@ -32,7 +33,13 @@ def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str,
     if not (is_there and is_same(meta.folder, checkout)):
         raise CheckoutRefused(f"{checkout} is gone or has become something else since this session began")
     open_up(session)
-    return [overlay_of(session).mount(labels)]
+    is_closed = not profile_of(meta.choice).changes_workspace
+    if is_closed and checkout.stat().st_mode & 0o005 != 0o005:
+        raise CheckoutRefused(
+            f"others may not read {checkout}, and in the profile strict tools are others: "
+            "use the profile default, or `chmod o+rx` the folder"
+        )
+    return [overlay_of(session).mount(labels, read_only=is_closed)]
 
 
 def overlay_of(session: Session) -> Overlay:
