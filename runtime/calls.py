@@ -11,7 +11,7 @@ from runtime.events import Denied, Event, ToolFinished, ToolOutput, ToolStarted
 from runtime.history import LOST
 from runtime.noting import Notes
 from runtime.permissions import Deny, Mode, decide
-from runtime.tools.registry import AnyTool, Registry, unknown, validated
+from runtime.tools.registry import AnyTool, Registry, found, unknown, validated
 from runtime.tools.tool import Context, Result, ToolFailed, ToolInput, Workbench
 from sandbox.base import Call, Stream
 from sandbox.errors import FileError, SandboxError
@@ -98,7 +98,7 @@ class Calls:
 
     def _checked(self, use: ToolUse) -> tuple[AnyTool, ToolInput]:
         """The tool and its valid input. Raises ToolFailed."""
-        tool = self.registry.get(use.name)
+        tool = found(use.name, self.registry)
         if tool is None or use.fault:
             self.emit(ToolStarted(use.id, use.name, use.input, ""))
             raise ToolFailed(use.fault) if tool is not None else unknown(use.name, self.registry)
@@ -122,7 +122,7 @@ def batches(uses: Sequence[ToolUse], registry: Registry) -> Iterator[Sequence[To
     """The calls in groups that may run side by side: neighbours that only read; every other call is alone."""
     group: list[ToolUse] = []
     for use in uses:
-        tool = registry.get(use.name)
+        tool = found(use.name, registry)
         if tool is not None and tool.read_only:
             group.append(use)
             continue

@@ -32,6 +32,7 @@ from runtime.prices import price_of
 from runtime.request import Request
 from runtime.run import Ended, Run
 from runtime.settings import Bounds
+from runtime.tools.background import ended_reminder, still_running
 from runtime.tools.registry import ALL, Registry, definitions
 from runtime.tools.tool import Result, Workbench
 from runtime.usage import add
@@ -96,6 +97,8 @@ class Agent:
             self._scope = None
         if scope.cancelled_caught:
             outcome, error = "interrupted", ""
+        if text := still_running(self.bench.sandbox.processes):
+            emit(Notice(text))
         finished = run.finished(outcome, error)
         emit(finished)
         return finished
@@ -138,11 +141,11 @@ class Agent:
         emit(UserMessage(self.conversation.say("user", message), message))
 
     def _remind(self) -> None:
-        """Tell the model, with its next request, which of the files it knows have moved under it."""
-        if text := self.edits.take_reminder(self.bench.sandbox.root, self.bench.seen):
-            self.conversation.say(
-                "user", {"role": "user", "content": [{"type": "text", "text": text}]}, {"isMeta": True}
-            )
+        """Tell the model, with its next request, which files moved under it, and which background commands ended."""
+        edited = self.edits.take_reminder(self.bench.sandbox.root, self.bench.seen)
+        for text in filter(None, (edited, ended_reminder(self.bench))):
+            content = [{"type": "text", "text": text}]
+            self.conversation.say("user", {"role": "user", "content": content}, {"isMeta": True})
 
     async def _settle(self, run: Run, notes: Notes) -> None:
         """Let whoever asked for it see what the calls of this answer have changed."""

@@ -2,18 +2,32 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import anyio
 import anyio.to_thread
 
-from sandbox.base import Call
+from sandbox.base import Call, Process
 from sandbox.errors import OutOfSpace, SandboxError, StateError
 from sandbox.gate.freeze import is_new, mark_beginning, note_checkout
 from sandbox.gate.ledger import Ledger
 from sandbox.gate.notes import Manner
 from sandbox.sessions import Session
+
+
+@dataclass(frozen=True)
+class Left:
+    """A call some of whose processes may run on: one that left them behind, or a background command."""
+
+    call: Call
+    process: Process | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is to be expected of it, as far as that is known without a look inside."""
+        result = None if self.process is None else self.process.result
+        return result is not None and result.left_running == 0
 
 
 class Account:
@@ -22,7 +36,7 @@ class Account:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._ledger = Ledger(session)
-        self._left: dict[str, Call] = {}
+        self._left: dict[str, Left] = {}
         self._looked: anyio.Event | None = None
 
     @property
@@ -30,9 +44,9 @@ class Account:
         """Whether a call left processes running that may go on changing things."""
         return bool(self._left)
 
-    def leave(self, call: Call) -> None:
-        """This call is over, and processes of it run on."""
-        self._left[call.id] = call
+    def leave(self, call: Call, process: Process | None = None) -> None:
+        """This call is over, and processes of it run on: `process`, or some that it left behind."""
+        self._left[call.id] = Left(call, process)
 
     def begin(self) -> int | None:
         """If nothing ever ran in the session: the moment it begins at, and from which `look` has to tell the past."""
@@ -66,22 +80,23 @@ class Account:
     async def note(self, call: Call) -> Sequence[bytes]:
         """Which paths changed since the last note, recorded as this call's doing. Raises OutOfSpace, StateError."""
         if call.id in self._left:
-            self._left[call.id] = call
+            self._left[call.id] = replace(self._left[call.id], call=call)
         manner: Manner = "beside" if self._left.keys() - {call.id} else "by"
         return await anyio.to_thread.run_sync(self._ledger.note, call, manner)
 
     async def note_between(self, *, have_ended: bool) -> Sequence[bytes]:
         """The same between two calls; of processes that have ended, nothing more is to be expected."""
+        gone = [name for name, left in self._left.items() if have_ended or left.has_ended]
         paths = await self.note_rest()
-        if have_ended:
-            self._left.clear()
+        for name in gone:
+            self._left.pop(name, None)
         return paths
 
     async def note_rest(self) -> Sequence[bytes]:
         """What changed between calls was done by processes that calls left running; without any, nothing can have."""
         if not self._left:
             return ()
-        left = list(self._left.values())
+        left = [one.call for one in self._left.values()]
         one = replace(left[0], id=",".join(call.id for call in left), summary=" or ".join(map(_shown, left)), tool="")
         return await anyio.to_thread.run_sync(self._ledger.note, one, "after")
 

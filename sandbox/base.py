@@ -10,6 +10,7 @@ from sandbox.gate.pulse import OnProgress
 from sandbox.limits import LimitReached
 
 Stream = Literal["stdout", "stderr"]
+Status = Literal["running", "exited", "timed out", "killed", "lost"]
 OnOutput = Callable[[Stream, bytes], None]
 """Sees every chunk as it arrives, also the bytes an Output leaves out. Must not block and must not raise."""
 
@@ -53,19 +54,74 @@ class Output:
 class ExecResult:
     """How a process ended.
 
-    `exit_code` is 128 + n after signal n. `timed_out` is the host's own clock speaking: an exit code of 124 or 137
-    proves nothing. `left_running` counts processes of this call that live on after it. `limits` are those of the
-    sandbox that were reached meanwhile, by this call or another: counted by the kernel, never guessed from exit codes.
+    `exit_code` is 128 + n after signal n, and `signal` is n: a program may also return such a number by itself, as a
+    shell does whose last program was killed, and then `signal` is None. `timed_out` is the host's own clock speaking:
+    an exit code of 124 or 137 proves nothing. `left_running` counts processes of this call that live on after it.
+    `limits` are those of the sandbox that were reached meanwhile, by this call or another: counted by the kernel, never
+    guessed from exit codes.
     """
 
     exit_code: int
     stdout: Output
     stderr: Output
     timed_out: bool = False
+    signal: int | None = None
     left_running: int = 0
     report: bytes = b""
     seconds: float = 0.0
     limits: tuple[LimitReached, ...] = ()
+
+
+class Process(Protocol):
+    """A command that runs on while other calls are made, and ends with the sandbox if nothing ended it before.
+
+    What it says is always read, so it never blocks for want of a reader; the last 256 KiB are held here.
+    """
+
+    @property
+    def id(self) -> str:
+        """Its name in this sandbox: `bash_1`, `bash_2` …"""
+        ...
+
+    @property
+    def command(self) -> Command:
+        """What was started."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """How it stands. "lost": the sandbox went away under it."""
+        ...
+
+    @property
+    def result(self) -> ExecResult | None:
+        """How it ended, None until then; the streams in it are empty, for `take` has them."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, or ran."""
+        ...
+
+    def unread(self) -> Output:
+        """What it said since the last `take`, both streams as they came."""
+        ...
+
+    def take(self) -> Output:
+        """The same, and the next look begins after it."""
+        ...
+
+    async def news(self) -> None:
+        """Wait until it says something more or ends; returns at once if it has ended."""
+        ...
+
+    async def wait(self) -> ExecResult:
+        """Wait for its end. Raises FileError if its cwd was none, SandboxLost."""
+        ...
+
+    async def kill(self) -> None:
+        """End every process of it, `setsid` children too, and wait for that; one that has ended stays as it is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -110,6 +166,21 @@ class Sandbox(Protocol):
         or not be executed (126), the way a shell reports them.
         Raises: FileError if `cwd` is not a directory.
         """
+        ...
+
+    async def start(
+        self, command: Command, on_output: OnOutput | None = None, on_end: Callable[[], None] = lambda: None, /
+    ) -> Process:
+        """Start a command in the background; it survives this call and not the sandbox. Its `stdin` is not sent.
+
+        `on_end` is called once, whatever ends it; it must not raise.
+        Raises: TooManyProcesses if as many as there may be (32) run already.
+        """
+        ...
+
+    @property
+    def processes(self) -> Sequence[Process]:
+        """Every command that was started in the background, in the order of their start, ended ones too."""
         ...
 
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:

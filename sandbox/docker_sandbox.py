@@ -1,9 +1,11 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
@@ -13,12 +15,13 @@ import anyio.from_thread
 import anyio.to_thread
 
 from sandbox.account import Account
+from sandbox.background import Background, Backgrounds, heard_by
 from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
 from sandbox.container import Container
 from sandbox.engine import Engine
-from sandbox.errors import FileError, SandboxLost, StateError
+from sandbox.errors import FileError, SandboxError, SandboxLost, StateError
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.pulse import OnProgress
@@ -30,6 +33,7 @@ from sandbox.states import Patience
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
+PACE = 1 / (16 * 1024 * 1024)  # seconds for each byte of a background command: a flood nobody reads costs little
 LIST_LIMIT = 16 * 1024 * 1024  # bytes of one listing as it travels: some hundred thousand names
 EntryKind = Literal["file", "directory", "link", "other"]
 KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
@@ -45,6 +49,7 @@ class DockerSandbox:
         self._session = session
         self._tasks = tasks
         self._account = Account(session)
+        self._background = Backgrounds()
         self._life = Life(session, engine, tasks, before_start=self._before_start, patience=patience)
 
     def begin(self) -> None:
@@ -87,12 +92,19 @@ class DockerSandbox:
 
     async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
         """Run one command to its end."""
+        result = await self._carry_out(Running(command, on_output, self._most))
+        if result.left_running:
+            self._account.leave(Call(command.call_id, "", " ".join(command.argv)))
+        return result
+
+    async def _carry_out(self, call: Running) -> ExecResult:
         began = anyio.current_time()
-        call = Running(command, on_output, self._most)
+        command, patience = call.command, call.patience
         async with self._life.use() as container, container.channel.stream() as stream:
             rest = await stream.open(self.request(command), command.stdin)
+            patience.deadline = math.inf if command.timeout is None else anyio.current_time() + command.timeout
             try:
-                with anyio.move_on_after(command.timeout) as patience:
+                with patience:
                     await call.follow(stream, rest)
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
@@ -100,10 +112,35 @@ class DockerSandbox:
                 raise
             if patience.cancelled_caught:
                 await self._kill(stream, call, container)
-        result = call.result(timed_out=patience.cancelled_caught, seconds=anyio.current_time() - began)
-        if result.left_running:
-            self._account.leave(Call(command.call_id, "", " ".join(command.argv)))
-        return result
+        return call.result(timed_out=patience.cancelled_caught, seconds=anyio.current_time() - began)
+
+    async def start(
+        self, command: Command, on_output: OnOutput | None = None, on_end: Callable[[], None] = lambda: None, /
+    ) -> Background:
+        """Start a command in the background; as long as it runs, the sandbox is not idle."""
+        await self.ready()
+        process = self._background.add(replace(command, stdin=None, keep=0), on_end)
+        self._account.leave(Call(command.call_id, "", " ".join(command.argv)), process)
+        self._tasks.start_soon(self._follow, process, heard_by(process, on_output))
+        return process
+
+    async def _follow(self, process: Background, hear: OnOutput) -> None:
+        """Drive a background command to its end; also if the sandbox ends first, it is told."""
+        call = Running(process.command, hear, self._most)
+        call.patience, call.pace = process.patience, PACE
+        try:
+            result = await self._carry_out(call)
+            process.end(replace(result, timed_out=result.timed_out and not process.was_killed))
+        except SandboxError as error:
+            process.end(None, error)
+        finally:
+            if process.status == "running":
+                process.end(None)
+
+    @property
+    def processes(self) -> Sequence[Background]:
+        """Every background command."""
+        return self._background.all
 
     async def _kill(self, stream: Stream, call: Running, container: Container) -> None:
         """End every process of a call; a sandbox that will not obey is ended whole."""

@@ -8,6 +8,7 @@
     ├── StateError             a file of ours on the host is damaged, foreign or from another version
     │   └── SessionNotFound    no such session
     ├── SessionBusy            another process holds this session, or is applying to this checkout
+    ├── TooManyProcesses       as many background commands as there may be run already
     ├── OutOfSpace             the host's disk is full; nothing was written
     ├── ApplyUnfinished        a committed apply could not be finished here; the next command goes on with it
     ├── CommitRefused          commits cannot leave the sandbox, or none can be made; the repository is as it was
@@ -62,6 +63,10 @@ class SessionNotFound(StateError):
 
 class SessionBusy(SandboxError):
     """Another live process holds what we need; the text names its pid where known."""
+
+
+class TooManyProcesses(SandboxError):
+    """No further command can be started in the background until one of them ends."""
 
 
 class OutOfSpace(SandboxError):

@@ -31,6 +31,7 @@ class Done(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     exit: int = pydantic.Field(0, ge=0, le=255)
+    signal: int | None = pydantic.Field(None, ge=1, le=64)
     left: int = pydantic.Field(0, ge=0, le=10**6)
     report: str = pydantic.Field("", max_length=4096)
     problem: tuple[Literal["cwd", "exec"], int] | None = None
@@ -41,10 +42,15 @@ class Done(pydantic.BaseModel):
 
 
 class Running:
-    """One command while it runs: what it has said, and how it ended."""
+    """One command while it runs: what it has said, and how it ended.
+
+    Leaving `patience` stops it. `pace` is how many seconds to let pass for each byte it says before it may say more.
+    """
 
     def __init__(self, command: Command, on_output: OnOutput | None, most: Mapping[LimitName, int]) -> None:
         self.command = command
+        self.patience = anyio.CancelScope()
+        self.pace = 0.0
         self.done: Done | None = None
         self.limits: list[LimitReached] = []
         self._most = most
@@ -72,6 +78,7 @@ class Running:
             self._take(frame)
             if self._owed >= WINDOW // 2:
                 owed, self._owed = self._owed, 0
+                await anyio.sleep(owed * self.pace)
                 await stream.grant(owed)
 
     def _take(self, frame: Frame) -> None:
@@ -101,6 +108,7 @@ class Running:
             stdout=self._collectors["stdout"].output(),
             stderr=self._collectors["stderr"].output(),
             timed_out=timed_out,
+            signal=done.signal,
             left_running=done.left,
             report=done.report.encode("latin-1", "replace"),
             seconds=seconds,

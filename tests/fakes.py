@@ -14,8 +14,8 @@ import signal
 import stat
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Self
 
@@ -23,9 +23,10 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from sandbox.background import Background, Backgrounds, heard_by
 from sandbox.base import Call, Command, Entry, ExecResult, OnOutput, Output, Stream
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
-from sandbox.errors import FileError, FileErrorKind, SandboxLost
+from sandbox.errors import FileError, FileErrorKind, SandboxError, SandboxLost
 from sandbox.gate.pulse import OnProgress
 
 MARK = "FAKE_SANDBOX_CALL"
@@ -72,6 +73,7 @@ class FakeSandbox:
         self.path = os.environ["PATH"]
         self.lost = False
         self._running: set[str] = set()
+        self._background = Backgrounds()
         self.noted: list[tuple[Call | None, tuple[bytes, ...]]] = []
         self.sights: list[tuple[PurePosixPath, bytes]] = []
         self._last: dict[bytes, Node] = {}
@@ -86,9 +88,12 @@ class FakeSandbox:
         self.home.mkdir(exist_ok=True)
         shutil.copytree(self.folder, self.base, symlinks=True)
         self._last = nodes(self.folder)
+        self._tasks = await anyio.create_task_group().__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
         for call in self._running:
             kill_call(call)
 
@@ -124,6 +129,32 @@ class FakeSandbox:
         if self.lost:
             raise SandboxLost("the sandbox is gone: its workspace is intact, run again")
         return result
+
+    async def start(
+        self, command: Command, on_output: OnOutput | None = None, on_end: Callable[[], None] = lambda: None, /
+    ) -> Background:
+        """Start a command in the background."""
+        self._check(command.cwd)
+        process = self._background.add(replace(command, stdin=None, keep=0), on_end)
+        self._tasks.start_soon(self._follow, process, heard_by(process, on_output))
+        return process
+
+    async def _follow(self, process: Background, hear: OnOutput) -> None:
+        try:
+            with process.patience:
+                process.end(await self.run(process.command, hear))
+            if process.status == "running":
+                process.end(ExecResult(137, Output(), Output(), signal=9))
+        except SandboxError as error:
+            process.end(None, error)
+        finally:
+            if process.status == "running":
+                process.end(None)
+
+    @property
+    def processes(self) -> Sequence[Background]:
+        """Every background command."""
+        return self._background.all
 
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
         """The content of a regular file."""
@@ -243,6 +274,7 @@ async def run_process(command: Command, env: dict[str, str], call: str, on_outpu
         stdout=captures["stdout"].output(),
         stderr=captures["stderr"].output(),
         timed_out=timed_out,
+        signal=-code if code < 0 else None,
         left_running=len(processes(call)),
         report=reported,
         seconds=time.monotonic() - started,

@@ -1,16 +1,24 @@
 """Bash: one command line in the sandbox, with a working directory that stays from call to call."""
 
+import contextlib
 import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import anyio
 import pydantic
 
+from runtime.tools.background import FIRST_LOOK, begun
+from runtime.tools.endings import ending
 from runtime.tools.spool import Spool
 from runtime.tools.text import bounded, clean, plural
 from runtime.tools.tool import Context, Result, Tool, ToolFailed, ToolInput
-from sandbox.base import Command, ExecResult, Stream
-from sandbox.errors import FileError
+from sandbox.base import Command, ExecResult, Process, Stream
+from sandbox.errors import FileError, SandboxLost, TooManyProcesses
+
+Outcome = TypeVar("Outcome")
 
 DEFAULT_TIMEOUT, LONGEST_TIMEOUT = 120_000, 600_000
 TOLD = 30_000
@@ -44,6 +52,9 @@ class BashInput(ToolInput):
         int, pydantic.Field(gt=0, le=LONGEST_TIMEOUT, description="Milliseconds the command may take")
     ] = DEFAULT_TIMEOUT
     description: Annotated[str, pydantic.Field(description="What the command does, in five to ten words")] = ""
+    run_in_background: Annotated[
+        bool, pydantic.Field(description="Return at once; the command runs on. Without `timeout` it has no limit")
+    ] = False
 
     @pydantic.field_validator("command")
     @classmethod
@@ -56,7 +67,9 @@ class BashInput(ToolInput):
 
 
 async def bash(given: BashInput, context: Context) -> Result:
-    """Run one command line and tell what it said."""
+    """Run one command line and tell what it said, or that it has been started."""
+    if given.run_in_background:
+        return await start(given, context)
     spool = Spool(context.bench.outputs, context.call_id, TOLD)
 
     def see(stream: Stream, data: bytes) -> None:
@@ -65,7 +78,7 @@ async def bash(given: BashInput, context: Context) -> Result:
 
     notes: list[str] = []
     try:
-        result = await run_in_cwd(given, context, see, notes)
+        result = await in_cwd(given, context, notes, lambda command: context.sandbox.run(command, see))
         kept = spool.is_kept
     finally:
         spool.close()
@@ -74,19 +87,41 @@ async def bash(given: BashInput, context: Context) -> Result:
     return told(given, result, notes=notes, where=where, kept=str(spool.path) if kept else "")
 
 
-async def run_in_cwd(given: BashInput, context: Context, see: Any, notes: list[str]) -> ExecResult:  # noqa: ANN401
+async def start(given: BashInput, context: Context) -> Result:
+    """Start the command in the background; what fails at once is told at once."""
+    spool = Spool(context.bench.outputs, context.call_id, 0)
+    limited = "timeout" in given.model_fields_set
+
+    async def go(command: Command) -> Process:
+        command = replace(command, report=False, timeout=command.timeout if limited else None)
+        try:
+            process = await context.sandbox.start(command, lambda _, data: spool.add(data), spool.close)
+        except TooManyProcesses as error:
+            raise ToolFailed(f"not started: {error} with KillShell") from error
+        with anyio.move_on_after(FIRST_LOOK), contextlib.suppress(SandboxLost):
+            await process.wait()
+        return process
+
+    notes: list[str] = []
+    process = await in_cwd(given, context, notes, go)
+    return begun(process, context, notes)
+
+
+async def in_cwd(
+    given: BashInput, context: Context, notes: list[str], go: Callable[[Command], Awaitable[Outcome]]
+) -> Outcome:
     """Run the command where Bash stands, or in the workspace's root if that place is gone."""
     bench = context.bench
     for _ in range(2):
         command = Command(
-            argv=["bash", "-c", REPORT_CWD + given.command],
+            argv=["bash", "-c", given.command if given.run_in_background else REPORT_CWD + given.command],
             cwd=bench.cwd,
             timeout=given.timeout / 1000,
             report=True,
             call_id=context.call_id,
         )
         try:
-            return await context.sandbox.run(command, see)
+            return await go(command)
         except FileError as error:
             if bench.cwd == context.sandbox.root:
                 raise ToolFailed(f"the workspace {bench.cwd} cannot be entered: {clean(str(error))}") from error
@@ -117,7 +152,8 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     meaning = BENIGN.get(last_program(given.command), "") if result.exit_code == 1 and not result.timed_out else ""
     bad = result.timed_out or (result.exit_code != 0 and not meaning)
     notes = [*map(str, result.limits), *notes]
-    parts = [ending(given, result, meaning), stdout.rstrip("\n"), stderr.rstrip("\n")]
+    how = ending(result, limit=given.timeout / 1000, meaning=meaning)
+    parts = [how, stdout.rstrip("\n"), stderr.rstrip("\n")]
     if result.left_running:
         notes = [*notes, f"{plural(result.left_running, 'process')} of this command still running in the background"]
     parts += [f"({note})" for note in notes]
@@ -141,15 +177,6 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     return Result(text or "(no output)", bad, detail)
 
 
-def ending(given: BashInput, result: ExecResult, meaning: str) -> str:
-    """How the command ended, empty if it simply worked."""
-    if result.timed_out:
-        return f"timed out after {given.timeout / 1000:g} s, and all its processes were stopped"
-    if result.exit_code == 0:
-        return ""
-    return f"exit code {result.exit_code}" + (f" ({meaning})" if meaning else "")
-
-
 def last_program(command: str) -> str:
     """The program whose exit code the command line has, as far as that can be told without a shell's grammar."""
     last = re.split(r"\|\||&&|[;|\n]", command.strip())[-1].split()
@@ -168,6 +195,8 @@ BASH = Tool(
         "the workspace; variables and other shell state do not. There is no network, no terminal, and stdin is closed. "
         f"A command may take {DEFAULT_TIMEOUT // 1000} s, or up to {LONGEST_TIMEOUT // 1000} s if `timeout` says so; "
         "after that it is stopped with all its processes. Long output is cut in the middle. "
+        "A server, a watcher or anything else that does not end by itself is started with `run_in_background`; "
+        "BashOutput then tells what it says, and waits for it. "
         "For reading, searching and editing files the other tools are better."
     ),
     input=BashInput,

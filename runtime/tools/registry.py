@@ -6,6 +6,7 @@ from typing import Any
 import pydantic
 
 from runtime.history import speakable
+from runtime.tools.background import BASH_OUTPUT, KILL_SHELL
 from runtime.tools.bash import BASH
 from runtime.tools.edit import EDIT
 from runtime.tools.glob import GLOB
@@ -20,7 +21,19 @@ from runtime.tools.write import WRITE
 AnyTool = Tool[Any]
 Registry = Mapping[str, AnyTool]
 
-ALL: Registry = {tool.name: tool for tool in (BASH, READ, WRITE, EDIT, MULTI_EDIT, GLOB, GREP, LS, TODO_WRITE)}
+ALL: Registry = {
+    tool.name: tool
+    for tool in (BASH, BASH_OUTPUT, KILL_SHELL, READ, WRITE, EDIT, MULTI_EDIT, GLOB, GREP, LS, TODO_WRITE)
+}
+
+
+OLD_AND_NEW: Mapping[str, str] = {"KillBash": "KillShell", "TaskStop": "KillShell", "TaskOutput": "BashOutput"}
+"""Other versions' names for the same tool, which a model may remember from its training or from a conversation."""
+
+
+def found(name: str, registry: Registry) -> AnyTool | None:
+    """The tool a call means, if there is one."""
+    return registry.get(name) or registry.get(OLD_AND_NEW.get(name, ""))
 
 
 def definitions(registry: Registry) -> Sequence[Mapping[str, Any]]:

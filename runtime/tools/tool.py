@@ -39,7 +39,7 @@ class Workbench:
 
     `cwd` is where Bash stands, inside. `seen` maps each file the model has read or written to the digest of what it
     saw. `outputs` is a folder on the host, private, for outputs that are too long to tell. `agent` is the name under
-    which changes are put down to its calls.
+    which changes are put down to its calls. `told_ended` names the background commands whose end the model knows of.
     """
 
     sandbox: Sandbox
@@ -48,6 +48,7 @@ class Workbench:
     seen: dict[PurePosixPath, str] = field(default_factory=dict)
     todos: list[dict[str, str]] = field(default_factory=list)
     agent: str = "main"
+    told_ended: set[str] = field(default_factory=set)
 
     def saw(self, path: PurePosixPath, data: bytes) -> None:
         """Remember what the model knows of a file."""

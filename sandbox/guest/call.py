@@ -36,7 +36,7 @@ class Call:
         self.stdin_ended = not has_stdin
         self.terminal = None
         self.report = b""
-        self.exit_code = None
+        self.exit_code = self.signal = None
         self.problem = None
         self.deadline = None
         self.owed = None
@@ -140,7 +140,7 @@ class Call:
         for line in data.split(b"\n"):
             word, _, number = line.partition(b" ")
             if word in (b"exit", b"alone"):
-                self.exit_code = int(number)
+                self.exit_code, self.signal = map(int, number.split())
                 self.deadline = time.monotonic() + GRACE
                 self.close_stdin()
             elif word in (b"cwd", b"exec"):
@@ -150,7 +150,7 @@ class Call:
             os.close(descriptor)
             self.status = None
             if self.exit_code is None:  # the supervisor itself ended first
-                self.exit_code = 128 + signal.SIGKILL
+                self.exit_code, self.signal = 128 + signal.SIGKILL, signal.SIGKILL
                 self.guest.orphaned = True
                 self.deadline = time.monotonic() + GRACE
         self.settle()
@@ -169,6 +169,8 @@ class Call:
         self.readers = {}
         self.close_stdin()
         done = {"exit": self.exit_code, "left": left, "report": self.report.decode("latin-1")}
+        if self.signal:
+            done["signal"] = int(self.signal)
         if self.problem:
             done["problem"] = self.problem
         self.guest.end(self, done)

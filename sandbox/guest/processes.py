@@ -153,9 +153,9 @@ def supervise(link, status, config):
     link.close()
     killing = False
     while True:
-        exit_code, left = reap(main)
-        if exit_code is not None:  # `alone` spares the guest the wait for this process's own end
-            os.write(status, b"%s %d\n" % (b"exit" if left else b"alone", exit_code))
+        end, left = reap(main)
+        if end is not None:  # `alone` spares the guest the wait for this process's own end
+            os.write(status, b"%s %d %d\n" % (b"exit" if left else b"alone", *end))
         if not left:
             os._exit(0)
         if killing:
@@ -166,17 +166,18 @@ def supervise(link, status, config):
 
 
 def reap(main):
-    """Collect the dead: the main process's exit code if it is among them, and whether anybody is left."""
-    exit_code = None
+    """Collect the dead: the main process's exit code and signal if it is among them, and whether anybody is left."""
+    end = None
     while True:
         try:
             pid, code = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return exit_code, False
+            return end, False
         if pid == 0:
-            return exit_code, True
+            return end, True
         if pid == main:
-            exit_code = 128 + os.WTERMSIG(code) if os.WIFSIGNALED(code) else os.WEXITSTATUS(code)
+            number = os.WTERMSIG(code) if os.WIFSIGNALED(code) else 0
+            end = (128 + number if number else os.WEXITSTATUS(code), number)
 
 
 def refuse(status, problem):

@@ -32,7 +32,17 @@ async def test_output_is_bytes_and_stays_what_it_was(any_sandbox: Sandbox) -> No
 
 async def test_a_signal_is_128_plus_its_number(any_sandbox: Sandbox) -> None:
     result = await shell(any_sandbox, "kill -TERM $$", timeout=30)
-    assert (result.exit_code, result.timed_out) == (143, False)
+    assert (result.exit_code, result.signal, result.timed_out) == (143, 15, False)
+
+
+async def test_an_exit_code_that_looks_like_a_signal_is_none(any_sandbox: Sandbox) -> None:
+    result = await shell(any_sandbox, "sh -c 'kill -9 $$'; exit $?", timeout=30)
+    assert (result.exit_code, result.signal) == (137, None)
+
+
+async def test_a_killed_call_says_by_what(any_sandbox: Sandbox) -> None:
+    result = await shell(any_sandbox, "exec sleep 30", timeout=0.5)
+    assert (result.timed_out, result.signal) == (True, 9)
 
 
 async def test_a_program_that_is_not_there_is_127(any_sandbox: Sandbox) -> None:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from runtime.tools.bash import BashInput, told
-from runtime.tools.registry import ALL, definitions, validated
+from runtime.tools.registry import ALL, definitions, found, validated
 from runtime.tools.tool import Context, Result, ToolFailed, Workbench
 from sandbox.base import ExecResult, Output
 from sandbox.limits import LimitReached
@@ -28,7 +28,9 @@ class Bench:
 
     async def use(self, name: str, given: Mapping[str, Any]) -> Result:
         context = Context(self.bench, "toolu_1", lambda stream, data: self.chunks.append((stream, data)))
-        return await ALL[name].run(validated(ALL[name], given), context)
+        tool = found(name, ALL)
+        assert tool is not None
+        return await tool.run(validated(tool, given), context)
 
     async def refused(self, name: str, given: Mapping[str, Any]) -> str:
         with pytest.raises(ToolFailed) as caught:
@@ -76,14 +78,23 @@ def test_every_tool_says_what_it_takes_and_takes_nothing_else() -> None:
         assert schema["additionalProperties"] is False
         assert "title" not in schema
         assert definition["description"]
-    assert [name for name, tool in ALL.items() if tool.read_only] == ["Read", "Glob", "Grep", "LS", "TodoWrite"]
+    assert [name for name, tool in ALL.items() if tool.read_only] == [
+        "BashOutput",
+        "Read",
+        "Glob",
+        "Grep",
+        "LS",
+        "TodoWrite",
+    ]
 
 
 def test_bash_names_the_limits_that_were_reached() -> None:
     limits = (LimitReached("memory", 4 * 1024**3), LimitReached("/tmp", 1024**3))
     ended = ExecResult(137, Output(b"half\n"), Output(), limits=limits)
     result = told(BashInput(command="make"), ended, notes=[], where="", kept="")
-    assert result.text == "exit code 137\nhalf\n(memory limit 4 GiB reached)\n(/tmp is full (1 GiB))"
+    first, _, rest = result.text.partition("\n")
+    assert first == "exit code 137 (a shell's word for signal 9 (SIGKILL))"
+    assert rest == "half\n(memory limit 4 GiB reached)\n(/tmp is full (1 GiB))"
     assert result.detail["limitsReached"] == [
         {"name": "memory", "limit": 4 * 1024**3},
         {"name": "/tmp", "limit": 1024**3},
