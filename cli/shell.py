@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from sandbox.engine import Engine
     from sandbox.sessions import Session
 
-LOGIN = "command -v bash >/dev/null && exec bash -l; exec sh -l"
-
 
 def shell(
     directory: options.Directory = None,
@@ -61,4 +59,4 @@ async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts")
 
     del interrupts  # keys go to the shell, Ctrl-C too
     async with opened(session, engine) as sandbox, noted(sandbox, Call("shell", "shell", "", agent="you")):
-        return await attach(sandbox, ["/bin/sh", "-c", LOGIN])
+        return await attach(sandbox, [await sandbox.shell(), "-l"])

@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,16 @@ _LAST_LINES = 12
 # Packages' scripts run with it: the way to the network goes along, keys and tokens do not.
 _PASSED_ON = re.compile(r"PATH|HOME|USER|LOGNAME|TMPDIR|\w+_proxy", re.IGNORECASE)
 _PATIENCE = 30.0  # seconds mmdebstrap gets to remove its half-made root before it is killed
+
+
+def ensured(definition: Definition, store: ImageStore, on_progress: OnProgress, cache: Path | None = None) -> str:
+    """The image's id, built if the engine does not hold it. Raises as `build` does."""
+    found = store.find(definition.tag)
+    if found is not None:
+        return found
+    with alone(definition, cache, on_progress):
+        # Whoever built while we waited has built for us too.
+        return store.find(definition.tag) or build(definition, store, on_progress, cache)
 
 
 def build(definition: Definition, store: ImageStore, on_progress: OnProgress, cache: Path | None = None) -> str:
@@ -71,14 +81,14 @@ def command(definition: Definition, reach: Sequence[str], *, mirrored: bool) -> 
         "mmdebstrap",
         "--verbose",
         "--format=tar",
-        "--variant=apt",
+        f"--variant={definition.variant}",
         f"--architectures={definition.architecture}",
         f"--components={','.join(definition.components)}",
         f"--include={','.join(definition.packages)}",
         "--dpkgopt=force-unsafe-io",
         '--aptopt=Acquire::Retries "3";',
         *(f"--aptopt={option}" for option in reach),
-        f"--customize-hook={definition.finish}",
+        f"--{'customize' if definition.variant == 'apt' else 'extract'}-hook={definition.finish}",
         definition.suite,
         "-",
         *(["-"] if mirrored else []),
@@ -92,10 +102,11 @@ def _bootstrap(definition: Definition, layer: io.BufferedRandom, on_progress: On
     progress = BuildProgress()
     on_progress(progress.now())
     last: deque[str] = deque(maxlen=_LAST_LINES)
-    with tempfile.TemporaryFile() as listed:
+    with tempfile.TemporaryFile() as listed, _laid_out(definition.files) as files:
         listed.write(sources.encode())
         listed.seek(0)
-        with _running(argv, listed, layer, epoch=definition.epoch) as process:
+        settings = {"SOURCE_DATE_EPOCH": str(definition.epoch), "FILES": files}
+        with _running(argv, listed, layer, settings) as process:
             for raw in process.stderr or ():
                 line = _printable(raw)
                 last.append(line)
@@ -107,12 +118,12 @@ def _bootstrap(definition: Definition, layer: io.BufferedRandom, on_progress: On
 
 @contextlib.contextmanager
 def _running(
-    argv: list[str], sources: IO[bytes], output: io.BufferedRandom, *, epoch: int
+    argv: list[str], sources: IO[bytes], output: io.BufferedRandom, settings: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """mmdebstrap, asked to stop and awaited if we leave early: it then removes its own half-made root."""
     environment = {key: value for key, value in os.environ.items() if _PASSED_ON.fullmatch(key)}
     environment |= {
-        "SOURCE_DATE_EPOCH": str(epoch),
+        **settings,
         "LC_ALL": "C",
         "PATH": f"{environment.get('PATH', os.defpath)}:/usr/sbin:/sbin",  # where chroot is; not on everyone's PATH
     }
@@ -129,6 +140,19 @@ def _running(
                 process.communicate(timeout=_PATIENCE)
             process.kill()
             raise
+
+
+@contextlib.contextmanager
+def _laid_out(files: Mapping[str, str]) -> Iterator[str]:
+    """The definition's own files in a folder that the builder can read, in a user namespace too."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
 
 
 @contextlib.contextmanager

@@ -51,13 +51,10 @@ def build(
     if name not in definition.known():
         raise UnknownImage(f"image {name!r} is not in the catalog, which has {_names()}")
     wanted = definition.load(name)
-    found = None if rebuild else store.find(wanted.tag)
-    if found is None:
-        with builder.alone(wanted, cache, on_progress):
-            # Whoever built while we waited has built for us too.
-            found = None if rebuild else store.find(wanted.tag)
-            found = found or builder.build(wanted, store, on_progress, cache)
-    return Image(name, found)
+    if not rebuild:
+        return Image(name, builder.ensured(wanted, store, on_progress, cache))
+    with builder.alone(wanted, cache, on_progress):
+        return Image(name, builder.build(wanted, store, on_progress, cache))
 
 
 def listed(store: ImageStore) -> Sequence[Listed]:

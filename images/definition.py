@@ -4,11 +4,15 @@ import hashlib
 import platform
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 FOLDER = Path(__file__).parent / "definitions"
+PARTS = Path(__file__).parent / "parts"
+"""Definitions of what is no image for a session."""
 TAGS = "paddock/"
+Variant = Literal["apt", "extract"]
 
 # Raised when build.py makes another image from the same words, so that images of an older recipe are not found.
 RECIPE = 1
@@ -18,8 +22,9 @@ RECIPE = 1
 class Definition:
     """What to build.
 
-    `epoch` is the date, in seconds since 1970, of the youngest file and of the image itself; `finish` is a shell script
-    that gets the finished root as $1; `digest` covers every word that shapes the image.
+    `variant`: a system with its packages set up (`apt`), or only their files (`extract`). `epoch` is the date, in
+    seconds since 1970, of the youngest file and of the image itself; `finish` is a shell script that gets the finished
+    root as $1 and `files`, by relative path, in the folder $FILES; `digest` covers every word that shapes the image.
     """
 
     name: str
@@ -32,6 +37,8 @@ class Definition:
     finish: str
     architecture: str
     digest: str
+    variant: Variant = "apt"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tag(self) -> str:
@@ -45,16 +52,23 @@ def known() -> list[str]:
 
 
 def load(name: str) -> Definition:
-    """Read one definition. Raises KeyError if there is none of that name."""
+    """Read one definition of the catalog. Raises KeyError if there is none of that name."""
     if name not in known():
         raise KeyError(name)
-    words = (FOLDER / f"{name}.toml").read_bytes()
-    finish = (FOLDER / "finish.sh").read_text()
+    return read(FOLDER / f"{name}.toml")
+
+
+def read(path: Path, files: Mapping[str, str] | None = None) -> Definition:
+    """Read a definition from its file; the script it names lies beside it. `files` go into it."""
+    words = path.read_bytes()
+    data = tomllib.loads(words.decode())
+    finish = (path.parent / data["finish"]).read_text("utf-8")
     architecture = _architecture(platform.machine())
     digest = hashlib.sha256(words + finish.encode() + f"{architecture}{RECIPE}".encode())
-    data = tomllib.loads(words.decode())
+    for name, text in sorted((files or {}).items()):
+        digest.update(f"{name}\0{text}\0".encode())
     return Definition(
-        name=name,
+        name=path.stem,
         summary=data["summary"],
         suite=data["suite"],
         components=tuple(data["components"]),
@@ -64,6 +78,8 @@ def load(name: str) -> Definition:
         finish=finish,
         architecture=architecture,
         digest=digest.hexdigest(),
+        variant=data["variant"],
+        files=files or {},
     )
 
 

@@ -1,6 +1,6 @@
 """What an image is to us, and what we need an engine for to get one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -46,8 +46,4 @@ class ImageStore(Protocol):
 
     def tags(self, prefix: str, /) -> Mapping[str, str]:
         """Every tag that starts with `prefix`, and the id it names."""
-        ...
-
-    def run_once(self, image_id: str, argv: list[str], /) -> Iterator[bytes]:
-        """Run argv in a throw-away container (no network, read-only, no mounts) and yield its stdout."""
         ...

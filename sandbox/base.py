@@ -9,6 +9,10 @@ from sandbox.changes import ChangeSet
 from sandbox.gate.pulse import OnProgress
 from sandbox.limits import LimitReached
 
+PYTHON = "/opt/paddock/box/bin/python3"
+RIPGREP = "/opt/paddock/box/bin/rg"
+"""Programs that every sandbox has, whatever its image holds: a Python with its standard library's core, and ripgrep."""
+
 Stream = Literal["stdout", "stderr"]
 Status = Literal["running", "exited", "timed out", "killed", "lost"]
 OnOutput = Callable[[Stream, bytes], None]
@@ -157,6 +161,10 @@ class Sandbox(Protocol):
     @property
     def root(self) -> PurePosixPath:
         """The workspace inside: the checkout's own absolute path."""
+        ...
+
+    async def shell(self) -> str:
+        """The program that runs command lines (`-c`): bash, or where the image has none, a plain `sh`."""
         ...
 
     async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:

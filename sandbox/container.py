@@ -11,16 +11,12 @@ import anyio
 import anyio.to_thread
 import pydantic
 
-from images.image import Image
+from sandbox import accounts, toolbox
 from sandbox.channel import Channel
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
 from sandbox.frames import VERSION
-from sandbox.identity import etc_files
-from sandbox.image_facts import image_facts
 from sandbox.labels import Owner, labels
-from sandbox.launch import entrypoint
-from sandbox.mounts import file_mount
 from sandbox.profile import profile_of, request, user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
@@ -42,11 +38,12 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class Container:
-    """A container that exists, and the socket to its stdin and stdout."""
+    """A container that exists, the socket to its stdin and stdout, and the environment its image asks for."""
 
     id: str
     engine: Engine
     channel: Channel
+    image: Mapping[str, str]
 
     async def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -83,7 +80,7 @@ async def create(session: Session, engine: Engine) -> Container:
     The caller holds the session, and no other container of it is there (`remove_earlier`).
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
-    config = await anyio.to_thread.run_sync(_config, session, engine)
+    config, image = await anyio.to_thread.run_sync(_config, session, engine)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
     try:
@@ -94,7 +91,7 @@ async def create(session: Session, engine: Engine) -> Container:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    container = Container(id_, engine, channel)
+    container = Container(id_, engine, channel, image)
     try:
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
@@ -108,7 +105,7 @@ class Hello(pydantic.BaseModel):
 
     version: int
     python: tuple[int, int, int]
-    shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh"]
+    shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh", "/opt/paddock/box/tools/sh"]
 
 
 async def greeted(container: Container) -> str:
@@ -126,29 +123,28 @@ async def greeted(container: Container) -> str:
     return hello.shell
 
 
-def _config(session: Session, engine: Engine) -> Mapping[str, Any]:
+def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """The engine's request, and the environment that the image asks for."""
     meta = session.meta()
-    profile, user = profile_of(meta.choice), user_of(meta)
-    image = Image(meta.image_name, meta.image)
-    facts = image_facts(image, engine.images, session.path.parent.parent / "images")
-    owner = Owner.of(session.id)
-    mounts = [*tree.mounts(session, labels(owner))]
-    for name, text in etc_files(user, passwd=facts.passwd, group=facts.group).items():
-        if profile.changes_image and name != "gitconfig":
-            continue  # root is in the image's own, and what installs packages adds accounts
-        source = session.path / name
-        source.write_text(text, "utf-8")
-        source.chmod(0o644)
-        mounts.append(file_mount(source, f"/etc/{name}"))
-    return request(
+    profile, user, owner = profile_of(meta.choice), user_of(meta), Owner.of(session.id)
+    toolbox.ensure(engine, lambda _: None)
+    who = accounts.accounts(meta.image, user)
+    mounts, files = [*tree.mounts(session, labels(owner)), toolbox.mount()], {}
+    if profile.changes_image:
+        files = {"/etc/gitconfig": who.gitconfig}
+    else:
+        accounts.ensure(engine, who)
+        mounts.append(who.mount())
+    config = request(
         profile,
-        image=image.id,
-        entrypoint=entrypoint(user, profile),
+        image=meta.image,
+        entrypoint=toolbox.entrypoint(user, profile, files),
         mounts=mounts,
         user=user,
         owner=owner,
         runtime=meta.choice.runtime,
     )
+    return config, engine.images.environment(meta.image)
 
 
 def _check_and_attach(engine: Engine, id_: str, config: Mapping[str, Any]) -> socket.socket:

@@ -90,6 +90,11 @@ class DockerSandbox:
         except StateError as error:
             self._life.refuse(error)
 
+    async def shell(self) -> str:
+        """The program that runs command lines."""
+        await self.ready()
+        return self._life.environment["SHELL"]
+
     async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
         """Run one command to its end."""
         result = await self._carry_out(Running(command, on_output, self._most))

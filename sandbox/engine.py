@@ -7,7 +7,7 @@ stream only. `exec` is not used either: docker-py loses its output under load (d
 import contextlib
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import docker
@@ -18,7 +18,7 @@ import requests.exceptions
 from images.errors import ImageError, UnknownImage
 from images.image import OnProgress, Progress
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
-from sandbox.labels import LABEL, Owned, Owner, labels, owned
+from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
@@ -55,10 +55,13 @@ class Engine:
             return {**self._api.info(), "Version": self._api.version()}
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
-        """Make a container from the Engine API's own JSON; returns its id. Raises SandboxError."""
+        """Make a container from the Engine API's own JSON; returns its id. Without a name it gets any.
+
+        Raises SandboxError.
+        """
         with _engine_calls():
             try:
-                made: str = self._api.create_container_from_config(dict(config), name)["Id"]
+                made: str = self._api.create_container_from_config(dict(config), name or None)["Id"]
             except docker.errors.ImageNotFound as error:
                 raise UnknownImage(f"image {config['Image']} is not on the engine any more") from error
             return made
@@ -80,6 +83,17 @@ class Engine:
         """Start a created container. Raises SandboxError with the engine's reason."""
         with _engine_calls():
             self._api.start(container)
+
+    def run_to_end(self, config: Mapping[str, Any], *, seconds: int = SECONDS) -> tuple[int, bytes]:
+        """Run a throw-away container; its exit code and what it printed. Nothing of it is left. Raises SandboxError."""
+        container = self.create("", config)
+        try:
+            with _engine_calls():
+                self._api.start(container)
+                code = int(self._api.wait(container, timeout=seconds)["StatusCode"])
+                return code, self._api.logs(container, stdout=True, stderr=True)
+        finally:
+            self.remove(container)
 
     def pause(self, container: str) -> None:
         """Freeze every process of the container."""
@@ -135,6 +149,17 @@ class Engine:
         with _engine_calls():
             found = self._api.volumes(filters={"label": LABEL})["Volumes"] or []
         return [owned(one["Name"], one["Labels"]) for one in found]
+
+    def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume of that name; one that is there stays as it is."""
+        with _engine_calls():
+            self._api.create_volume(name, labels=dict(labels))
+
+    def shared_volumes(self) -> Collection[str]:
+        """The names of all volumes that no session owns."""
+        with _engine_calls():
+            found = self._api.volumes(filters={"label": SHARED_LABEL})["Volumes"] or []
+        return {one["Name"] for one in found}
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone is fine, one in use stays."""
@@ -203,35 +228,11 @@ class DockerImages:
                 if tag.startswith(prefix)
             }
 
-    def run_once(self, image_id: str, argv: list[str], /) -> Iterator[bytes]:
-        """Run argv in a throw-away container and yield its stdout."""
-        config = {
-            "Image": image_id,
-            "Entrypoint": argv,
-            "Cmd": [],
-            "User": "65534:65534",
-            "Labels": labels(Owner.of("")),
-            "Healthcheck": {"Test": ["NONE"]},
-            "HostConfig": {
-                "NetworkMode": "none",
-                "ReadonlyRootfs": True,
-                "CapDrop": ["ALL"],
-                "SecurityOpt": ["no-new-privileges"],
-                "PidsLimit": 64,
-                "Memory": 256 * 1024 * 1024,
-            },
-        }
+    def environment(self, image_id: str, /) -> Mapping[str, str]:
+        """The variables an image sets for what runs in it; a name without a value is left out."""
         with _engine_calls():
-            try:
-                container = self._api.create_container_from_config(config)["Id"]
-            except docker.errors.ImageNotFound as error:
-                raise UnknownImage(f"image {image_id} is not on the engine any more") from error
-            try:
-                self._api.start(container)
-                self._api.wait(container, timeout=SECONDS)
-                yield self._api.logs(container, stdout=True, stderr=False)
-            finally:
-                self._api.remove_container(container, v=True, force=True)
+            found = self._api.inspect_image(image_id)["Config"].get("Env") or []
+        return {name: value for name, mark, value in (one.partition("=") for one in found) if mark}
 
 
 @contextlib.contextmanager

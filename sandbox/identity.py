@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.profile import HOME, User
@@ -20,6 +20,7 @@ QUIET = {
 }
 """Programs that would stop and ask somebody fail or go on instead."""
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 GIT_SETTINGS = """\
 [safe]
@@ -54,41 +55,26 @@ def login(user: User) -> str:
     return "root" if user.uid == 0 else "agent"
 
 
-def environment(user: User, shell: str) -> Mapping[str, str]:
-    """What every process inside gets, besides what the image itself sets. No variable of the host is in it."""
+def environment(user: User, shell: str, image: Mapping[str, str], programs: str) -> Mapping[str, str]:
+    """What every process inside gets: what the image sets, and above it what is ours. No variable of the host is in it.
+
+    `programs` is a folder for the end of the PATH.
+    """
     return {
+        "LANG": "C.UTF-8",
+        **image,
         **QUIET,
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{image.get('PATH') or PATH}:{programs}",
         "HOME": HOME,
         "USER": login(user),
         "LOGNAME": login(user),
         "SHELL": shell,
-        "LANG": "C.UTF-8",
         "TERM": "dumb",
     }
 
 
-def etc_files(user: User, *, passwd: str, group: str) -> Mapping[str, str]:
-    """What is mounted over the image's `/etc`, by name.
-
-    The image's own accounts with the invoking user in front, so that every lookup finds them; and git's system-wide
-    settings, the weakest scope: commits work, and a tree of another owner is no reason to refuse.
-    """
-    name, who = login(user), author()
-    users = [f"{name}:x:{user.uid}:{user.gid}:{who.name.replace(':', ' ')}:{HOME}:/bin/sh"]
-    groups = [f"{name}:x:{user.gid}:"]
-    return {
-        "passwd": _lines(users + [line for line in passwd.splitlines() if line.split(":")[0] != name]),
-        "group": _lines(groups + [line for line in group.splitlines() if line.split(":")[0] != name]),
-        "gitconfig": f"[user]\nname = {_quoted(who.name)}\nemail = {_quoted(who.email)}\n{GIT_SETTINGS}",
-    }
-
-
-def _lines(lines: Sequence[str]) -> str:
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value as git's settings have it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
     return f'"{escaped}"'
 

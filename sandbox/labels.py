@@ -8,6 +8,8 @@ from pathlib import Path
 LABEL = "paddock"
 SESSION_LABEL = "paddock.session"
 OWNER_LABEL = "paddock.owner"
+SHARED_LABEL = "paddock.shared"
+"""For volumes that no session owns (sandbox.shared)."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sandbox.profile import user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.states import Patience, Refused, Running, Starting, State, Stopped, Stopping, Why, farewell, storm
+from sandbox.toolbox import PROGRAMS
 
 
 class Life:
@@ -177,7 +178,7 @@ class Life:
             starting.done.set()
 
     def _go_on(self, starting: Starting, container: Container, shell: str) -> None:
-        self.environment = environment(user_of(self._session.meta()), shell)
+        self.environment = environment(user_of(self._session.meta()), shell, container.image, PROGRAMS)
         if self._state is not starting:
             return
         self._used = anyio.current_time()

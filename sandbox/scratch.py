@@ -4,10 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.base import PYTHON
 from sandbox.engine import Engine
 from sandbox.labels import Owner, labels
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
+from sandbox.toolbox import BUSYBOX, image_on
 
 REMOVE = "import shutil; shutil.rmtree('/scratch/work', ignore_errors=True)"
 
@@ -27,7 +29,7 @@ def clear(session: Session, engine: Engine) -> None:
     Raises: EngineUnavailable, SandboxError.
     """
     give_back(session, engine)
-    _as_root(session, engine, ["python3", "-I", "-S", "-c", REMOVE], ["DAC_OVERRIDE"], session.work)
+    _as_root(session, engine, [PYTHON, "-I", "-S", "-c", REMOVE], ["DAC_OVERRIDE"], session.work)
 
 
 def give_back(session: Session, engine: Engine) -> None:
@@ -38,14 +40,14 @@ def give_back(session: Session, engine: Engine) -> None:
     """
     meta = session.meta()
     if profile_of(meta.choice).capabilities:
-        chown = ["chown", "-h", "-R", f"{meta.uid}:{meta.gid}", "/scratch"]
+        chown = [BUSYBOX, "chown", "-h", "-R", f"{meta.uid}:{meta.gid}", "/scratch"]
         _as_root(session, engine, chown, ["CHOWN", "DAC_OVERRIDE"], session.upper)
 
 
 def _as_root(session: Session, engine: Engine, argv: Sequence[str], rights: Sequence[str], folder: Path) -> None:
     """Run a program on one folder, as root with these capabilities."""
     config = {
-        "Image": session.meta().image,
+        "Image": image_on(engine, lambda _: None),
         "Entrypoint": list(argv),
         "Cmd": [],
         "User": "0:0",
@@ -59,7 +61,6 @@ def _as_root(session: Session, engine: Engine, argv: Sequence[str], rights: Sequ
             "CapAdd": list(rights),
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": 16,
-            "LogConfig": {"Type": "none"},
             "Mounts": [{"Type": "bind", "Source": str(folder), "Target": "/scratch"}],
         },
     }

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import stat
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -24,13 +25,15 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from sandbox.background import Background, Backgrounds, heard_by
-from sandbox.base import Call, Command, Entry, ExecResult, OnOutput, Output, Stream
+from sandbox.base import PYTHON, RIPGREP, Call, Command, Entry, ExecResult, OnOutput, Output, Stream
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
 from sandbox.errors import FileError, FileErrorKind, SandboxError, SandboxLost
 from sandbox.gate.pulse import OnProgress
 
 MARK = "FAKE_SANDBOX_CALL"
 """An environment variable by which the processes of a call are found again, also after setsid."""
+OWN = {PYTHON: sys.executable, RIPGREP: "rg"}
+"""What every sandbox has, as this machine has it."""
 LINGER = 0.1
 """Seconds to wait for the rest of the output once the process is gone, as a child may hold the pipe for ever."""
 
@@ -103,8 +106,13 @@ class FakeSandbox:
         for call in self._running:
             kill_call(call)
 
+    async def shell(self) -> str:
+        """The program that runs command lines."""
+        return "bash"
+
     async def run(self, command: Command, on_output: OnOutput | None = None, /) -> ExecResult:
         """Run one command to its end."""
+        command = replace(command, argv=[OWN.get(part, part) for part in command.argv])
         self._check(command.cwd)
         cwd = os.fsencode(str(command.cwd))
         if not os.path.isdir(cwd):

@@ -111,10 +111,10 @@ async def in_cwd(
     given: BashInput, context: Context, notes: list[str], go: Callable[[Command], Awaitable[Outcome]]
 ) -> Outcome:
     """Run the command where Bash stands, or in the workspace's root if that place is gone."""
-    bench = context.bench
+    bench, shell = context.bench, await context.sandbox.shell()
     for _ in range(2):
         command = Command(
-            argv=["bash", "-c", given.command if given.run_in_background else REPORT_CWD + given.command],
+            argv=[shell, "-c", given.command if given.run_in_background else REPORT_CWD + given.command],
             cwd=bench.cwd,
             timeout=given.timeout / 1000,
             report=True,

@@ -1,7 +1,1 @@
-"""The program inside the sandbox: sent as text, never imported by host code.
-
-Its files are small and import each other by their full names; `sandbox.launch` sends them in this order, and a line of
-Python in the container makes modules of them again.
-"""
-
-ORDER = ("wire", "rights", "limits", "processes", "call", "files", "helper", "main")
+"""The program inside the sandbox. It lies in the toolbox (sandbox.toolbox); host code never imports it."""

@@ -1,4 +1,4 @@
-"""Guest: the one program of ours inside a sandbox. Standard library only, any Python from 3.8, any Linux image.
+"""Guest: the one program of ours inside a sandbox. It runs on the toolbox's Python, in any Linux image.
 
 It is PID 1 of the container and speaks frames over its stdin and stdout, which only the host holds. It starts as root
 with SETUID, SETGID, KILL and SETPCAP, becomes uid 65534 at once, and gives tools another uid and no capability at all:
@@ -227,13 +227,19 @@ class Guest:
         return crew
 
 
+SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh")
+
+
 def find_shell():
-    return next((shell for shell in ("/bin/bash", "/usr/bin/bash") if os.path.exists(shell)), "/bin/sh")
+    return next((shell for shell in SHELLS if os.path.exists(shell)), "/opt/paddock/box/tools/sh")
 
 
 def main(config):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    for path, text in config["files"].items():
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
     drop_root(config)
     gc.freeze()
     gc.disable()

@@ -85,7 +85,8 @@ def test_a_rebuild_builds_although_there_is_one(store, tag: str, tmp_path, monke
 @pytest.mark.engine
 @pytest.mark.timeout(900)
 def test_the_base_image_on_a_real_engine() -> None:
-    store = Engine.connect().images
+    engine = Engine.connect()
+    store = engine.images
     image = catalog.resolve(catalog.DEFAULT, store, ignore)
     seen: list[Progress] = []
     assert catalog.resolve(catalog.DEFAULT, store, seen.append) == image
@@ -97,5 +98,5 @@ def test_the_base_image_on_a_real_engine() -> None:
         ' && test ! -s /etc/apt/sources.list && test -z "$(ls /etc/apt/sources.list.d)"'
         " && ! grep -rqs '://' /etc/apt/apt.conf.d && test ! -e /etc/apt/apt.conf.d/99mmdebstrap && echo clean"
     )
-    printed = b"".join(store.run_once(image.id, ["sh", "-c", script])).decode()
-    assert printed.endswith("all there\nclean\n"), printed
+    code, printed = engine.run_to_end({"Image": image.id, "Cmd": ["sh", "-c", script]})
+    assert (code, printed) == (0, b"all there\nclean\n")

@@ -1,7 +1,6 @@
 """Glob and Grep with a real ripgrep."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from runtime.tools.grep import GrepInput, flags
 from runtime.tools.registry import ALL, validated
 from runtime.tools.tool import ToolFailed
-from tests.fakes import FakeSandbox
 from tests.runtime.test_tools import Bench, at_bench
 
 FILES = {
@@ -135,30 +133,3 @@ def test_one_huge_line_does_not_fill_the_answer(tmp_path: Path) -> None:
         assert len(text) < 5_000
 
     at_bench(tmp_path, test, {"f": "needle" + "x" * 1_000_000 + "\n"})
-
-
-def only(folder: Path, desk: Bench, *programs: str) -> None:
-    """Leave nothing but these programs in the sandbox's PATH."""
-    tools = folder / "bin"
-    tools.mkdir()
-    for name in programs:
-        (tools / name).symlink_to(str(shutil.which(name)))
-    assert isinstance(desk.bench.sandbox, FakeSandbox)
-    desk.bench.sandbox.path = str(tools)
-
-
-def test_an_image_that_cannot_tell_times_gets_its_files_by_name(tmp_path: Path) -> None:
-    async def test(desk: Bench) -> None:
-        only(tmp_path, desk, "rg", "bash", "xargs")
-        assert (await desk.use("Glob", {"pattern": "*"})).text.split("\n") == [f"{desk.root}/{name}" for name in "abc"]
-
-    at_bench(tmp_path, test, {"c": "", "a": "", "b": ""})
-
-
-def test_an_image_without_ripgrep_is_said(tmp_path: Path) -> None:
-    async def test(desk: Bench) -> None:
-        only(tmp_path, desk, "bash", "xargs", "stat")
-        for mode in ("files_with_matches", "content"):
-            assert "no ripgrep" in await desk.refused("Grep", {"pattern": "x", "output_mode": mode})
-
-    at_bench(tmp_path, test)

@@ -1,0 +1,89 @@
+"""The toolbox: a read-only volume with the guest and all it needs, mounted into whatever image a session runs on.
+
+It holds a Python with its libraries and its loader, ripgrep and a static busybox, built once for an engine and named by
+its content. Nothing in it asks the image for anything: no Python, no C library, no shell has to be there.
+"""
+
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from images import build as builder
+from images import definition
+from images.definition import Definition
+from images.image import OnProgress, Progress
+from sandbox import shared
+from sandbox.base import PYTHON
+from sandbox.engine import Engine
+from sandbox.profile import CAPABILITIES, Profile, User
+from sandbox.shared import Filling
+
+GUEST = "sandbox.guest"
+PLACE = "/opt/paddock"
+"""Where it is mounted. Its programs name their loader by this path, so it is the same everywhere."""
+BOX = f"{PLACE}/box"
+BUSYBOX = f"{BOX}/bin/busybox"
+PROGRAMS = f"{BOX}/tools"
+"""A folder for the end of a tool's PATH: ripgrep, and a shell for an image without one."""
+
+COPY = f"""
+import os, shutil, sys
+new = "/target/.box-" + os.urandom(4).hex()
+if not os.path.exists("/target/box"):
+    shutil.copytree("{BOX}", new, symlinks=True)
+    os.sync()
+    try:
+        os.rename(new, "/target/box")
+    except OSError:
+        shutil.rmtree(new)
+"""
+START = "import json, sys; from sandbox.guest.main import main; main(json.loads(sys.argv[1]))"
+
+
+@functools.cache
+def toolbox() -> Definition:
+    """What the toolbox is built from: packages, and the guest as it is in this version of ours."""
+    folder = importlib.resources.files(GUEST)
+    files = {f"sandbox/guest/{one.name}": one.read_text("utf-8") for one in folder.iterdir() if one.name[-3:] == ".py"}
+    return definition.read(definition.PARTS / "toolbox.toml", {"sandbox/__init__.py": "", **files})
+
+
+def volume_name() -> str:
+    """The name of this version's volume, on every engine."""
+    return f"paddock-toolbox-{toolbox().digest[:12]}"
+
+
+def ensure(engine: Engine, on_progress: OnProgress, cache: Path | None = None) -> None:
+    """Have the toolbox on the engine: found, or built and filled. `cache` as in `images.build`.
+
+    Raises: BuildFailed, ImageError, SandboxError, EngineUnavailable.
+    """
+    if shared.is_whole(volume_name(), engine.shared_volumes()):
+        return
+    image = image_on(engine, on_progress, cache)
+    on_progress(Progress("filling the toolbox volume"))
+    shared.fill(engine, volume_name(), "toolbox", Filling(image, (PYTHON, "-I", "-S", "-c", COPY)))
+
+
+def image_on(engine: Engine, on_progress: OnProgress, cache: Path | None = None) -> str:
+    """The toolbox as an image, built if the engine does not hold it: what helper containers of ours run on."""
+    return builder.ensured(toolbox(), engine.images, on_progress, cache)
+
+
+def mount() -> Mapping[str, Any]:
+    """The engine's request for it."""
+    return shared.mount(volume_name(), PLACE)
+
+
+def entrypoint(user: User, profile: Profile, files: Mapping[str, str]) -> list[str]:
+    """The container's command: the guest. `files` are written before anything else, where the image can be changed.
+
+    It is started by a static program that takes away what the image says about the environment: `LD_PRELOAD` and the
+    like would put the image's own code into the guest.
+    """
+    rights = [CAPABILITIES[name] for name in profile.capabilities]
+    settings = json.dumps({"uid": user.uid, "gid": user.gid, "capabilities": rights, "files": dict(files)})
+    return [BUSYBOX, "env", "-i", PYTHON, "-I", "-S", "-c", START, settings]
