@@ -1,7 +1,7 @@
 """Composition: from an order to a session, a sandbox and an agent in it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from cli.screen.terminal import Terminal
 
 if TYPE_CHECKING:
     from cli.sync import Syncing
+    from runtime.events import Event
     from runtime.loop import Agent
     from runtime.script import Script
     from runtime.settings import ModelChoice
@@ -114,6 +115,20 @@ def rehearsed(setup: Setup) -> Iterator[Setup]:
 
     with ScriptServer(setup.script, cwd=str(setup.checkout)) as server:
         yield replace(setup, model=replace(setup.model, provider="anthropic", base_url=server.url, api_key="scripted"))
+
+
+def warming(emit: "Callable[[Event], None]", sandbox: "DockerSandbox") -> "Callable[[Event], None]":
+    """The same `emit`; and as soon as the model begins to ask for a tool, the sandbox starts that will run it."""
+    from runtime.events import Partial
+
+    def also(event: "Event") -> None:
+        if isinstance(event, Partial):
+            block = event.event.get("content_block")
+            if isinstance(block, Mapping) and block.get("type") == "tool_use":
+                sandbox.begin()
+        emit(event)
+
+    return also
 
 
 def watched(setup: Setup, sandbox: "DockerSandbox", agent: "Agent") -> "AbstractAsyncContextManager[None]":

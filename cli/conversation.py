@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from cli import gate
-from cli.agent import Setup, agent_in, syncing, watched
+from cli.agent import Setup, agent_in, syncing, warming, watched
 from cli.case import Case
 from cli.keys import Keys
 from cli.options import Mode
@@ -27,7 +27,7 @@ from cli.truth import Applied, Truth, Unchanged, sentence
 
 if TYPE_CHECKING:
     from runtime.loop import Agent
-    from sandbox.base import Sandbox
+    from sandbox.docker_sandbox import DockerSandbox
 
 After = Literal["exit", "reopen", "discard"]
 
@@ -61,7 +61,7 @@ class Conversation:
 
         after: After = "discard"
         while after == "discard":
-            async with opened(self._setup.session, self._setup.engine) as sandbox:
+            async with opened(self._setup.session, self._setup.engine, lazily=True) as sandbox:
                 after = "reopen"
                 while after == "reopen":
                     async with (
@@ -76,7 +76,7 @@ class Conversation:
                 self._truth = Unchanged()
                 self._out.line("discarded; the copy is as the checkout again")
 
-    async def _talk(self, agent: "Agent", sandbox: "Sandbox", interrupts: Interrupts) -> After:
+    async def _talk(self, agent: "Agent", sandbox: "DockerSandbox", interrupts: Interrupts) -> After:
         while True:
             text = await self._input.read()
             if text is None:
@@ -88,14 +88,14 @@ class Conversation:
             elif text.strip():
                 await self._turn(text, agent, sandbox, interrupts)
 
-    async def _turn(self, text: str, agent: "Agent", sandbox: "Sandbox", interrupts: Interrupts) -> None:
+    async def _turn(self, text: str, agent: "Agent", sandbox: "DockerSandbox", interrupts: Interrupts) -> None:
         self._name(text)
         self._out.line()
         keys = Keys(agent.interrupt)
         async with anyio.create_task_group() as group:
             group.start_soon(keys.watch)
             with interrupts.ending(agent.interrupt):
-                finished = await agent.run(text, self._output.guarded(agent.interrupt))
+                finished = await agent.run(text, warming(self._output.guarded(agent.interrupt), sandbox))
             group.cancel_scope.cancel()
         self._input.typed_ahead = keys.typed
         self._output.close()
@@ -107,7 +107,7 @@ class Conversation:
         self._truth = pending(case)
         self._tell()
 
-    async def _command(self, text: str, agent: "Agent", sandbox: "Sandbox") -> After | None:
+    async def _command(self, text: str, agent: "Agent", sandbox: "DockerSandbox") -> After | None:
         name, _, argument = text.strip().partition(" ")
         match name:
             case "/exit" | "/quit":
@@ -130,7 +130,7 @@ class Conversation:
                 self._out.line(f"there is no {safe.line(name)}: /help lists the commands")
         return None
 
-    async def _judge(self, act: "Act", sandbox: "Sandbox") -> None:
+    async def _judge(self, act: "Act", sandbox: "DockerSandbox") -> None:
         """Something on the frozen changes that may ask; a Ctrl-C in a question leaves everything pending."""
         case = await self._case(sandbox)
         try:
@@ -139,7 +139,7 @@ class Conversation:
             settled = Settled(pending(case))
         self._settle(settled)
 
-    async def _review(self, sandbox: "Sandbox") -> None:
+    async def _review(self, sandbox: "DockerSandbox") -> None:
         """The whole screen is the review's, in this very loop; a Ctrl-C in it leaves everything pending."""
         from cli.reviewing import review_in_loop
 
@@ -153,7 +153,7 @@ class Conversation:
             settled = replace(settled, truth=replace(settled.truth, left=left))
         self._settle(settled)
 
-    async def _discard(self, sandbox: "Sandbox") -> After | None:
+    async def _discard(self, sandbox: "DockerSandbox") -> After | None:
         case = await self._case(sandbox)
         show_list(case, self._out)
         try:
@@ -171,7 +171,7 @@ class Conversation:
         self._out.line(f"mode: {self._mode} (there are {', '.join(get_args(Mode))})")
         return None
 
-    def _switch_sync(self, argument: str, agent: "Agent", sandbox: "Sandbox") -> None:
+    def _switch_sync(self, argument: str, agent: "Agent", sandbox: "DockerSandbox") -> None:
         if argument in ("on", "off"):
             self._syncs = argument == "on"
         self._set_sync(agent, sandbox)
@@ -179,10 +179,10 @@ class Conversation:
             f"sync: {'on' if self._syncs else 'off'}" + ("" if argument in ("on", "off") else " (on or off)")
         )
 
-    def _set_sync(self, agent: "Agent", sandbox: "Sandbox") -> None:
+    def _set_sync(self, agent: "Agent", sandbox: "DockerSandbox") -> None:
         agent.after_calls = syncing(self._setup, sandbox, self._mode) if self._syncs else None
 
-    async def _case(self, sandbox: "Sandbox") -> Case:
+    async def _case(self, sandbox: "DockerSandbox") -> Case:
         running = await sandbox.running()
         with looking(self._out) as tell:
             changes = await sandbox.freeze(tell)

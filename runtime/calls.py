@@ -14,13 +14,19 @@ from runtime.permissions import Deny, Mode, decide
 from runtime.tools.registry import AnyTool, Registry, found, unknown, validated
 from runtime.tools.tool import Context, Result, ToolFailed, ToolInput, Workbench
 from sandbox.base import Call, Stream
-from sandbox.errors import FileError, SandboxError
+from sandbox.errors import FileError, SandboxError, SandboxLost
 
 INTERRUPTED = Result(
     "Interrupted by the user: this call was stopped, and may have taken effect in part.", is_error=True
 )
 NOT_RUN = Result("Not run: the work ended before it was this call's turn.", is_error=True)
 UNKNOWN = Result(LOST, is_error=True)
+DIED = Result(
+    "The outcome of this call is unknown: the sandbox ended while it ran, and it may or may not have taken effect. "
+    "A new one takes its place, with the files as they are now; /tmp and $HOME are empty, and no process of before "
+    "runs any more. Look at what is there before you repeat anything.",
+    is_error=True,
+)
 
 Emit = Callable[[Event], None]
 OnResult = Callable[[ToolUse, Result], None]
@@ -60,8 +66,17 @@ class Calls:
         """Give every call that has no result yet the one that is true for it."""
         for use in self.uses:
             if use.id not in self._told:
-                broken_off = UNKNOWN if self.lost is not None else INTERRUPTED
-                self._tell(use, broken_off if use.id in self._begun else NOT_RUN)
+                self._tell(use, self._broken_off if use.id in self._begun else NOT_RUN)
+
+    @property
+    def _broken_off(self) -> Result:
+        match self.lost:
+            case None:
+                return INTERRUPTED
+            case SandboxLost():
+                return DIED
+            case _:
+                return UNKNOWN
 
     async def _run_one(self, use: ToolUse) -> None:
         self._begun[use.id] = time.monotonic()

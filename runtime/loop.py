@@ -29,6 +29,7 @@ from runtime.history import LOST, result_block, speakable
 from runtime.model import Model, backoff
 from runtime.noting import Notes, noting
 from runtime.prices import price_of
+from runtime.reminders import befallen
 from runtime.request import Request
 from runtime.run import Ended, Run
 from runtime.settings import Bounds
@@ -119,7 +120,7 @@ class Agent:
         """Ask and act until the model asks for nothing more. Raises Ended, ModelError, SandboxError."""
         while True:
             self._check_limits(run)
-            self._remind()
+            self._remind(run)
             answer = await self._ask(run)
             calls = self._remember(run, answer)
             if calls:
@@ -140,10 +141,13 @@ class Agent:
         message = {"role": "user", "content": prompt}
         emit(UserMessage(self.conversation.say("user", message), message))
 
-    def _remind(self) -> None:
-        """Tell the model, with its next request, which files moved under it, and which background commands ended."""
+    def _remind(self, run: Run) -> None:
+        """Tell the model, with its next request, of files and background commands, and what befell the sandbox."""
+        news = self.bench.sandbox.take_news()
+        if news:
+            run.emit(Notice(news, "warning"))
         edited = self.edits.take_reminder(self.bench.sandbox.root, self.bench.seen)
-        for text in filter(None, (edited, ended_reminder(self.bench))):
+        for text in filter(None, (befallen(news), edited, ended_reminder(self.bench))):
             content = [{"type": "text", "text": text}]
             self.conversation.say("user", {"role": "user", "content": content}, {"isMeta": True})
 
@@ -240,7 +244,7 @@ class Agent:
                 lost = {use.id: result_block(use.id, LOST, is_error=True) for use in uses}
                 self.conversation.join_results((lost | results).values())
         if calls.lost is not None:
-            raise calls.lost
+            run.survive(calls.lost)
 
     def _is_done(self, run: Run, answer: Answer) -> bool:
         """Whether an answer without calls is the last one. Raises Ended if it could not be finished."""

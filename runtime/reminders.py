@@ -1,4 +1,4 @@
-"""What the model is told besides: which files it knows have moved under it. Names only, marked as ours; no contents."""
+"""What the model is told besides, marked as ours: files it knows that have moved, by name only, and a new container."""
 
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
@@ -31,6 +31,11 @@ def reminder(edits: Sequence[HostEdit]) -> str:
             "</system-reminder>",
         )
     )
+
+
+def befallen(news: str) -> str:
+    """What befell the sandbox, as a block of text for the next request; empty if nothing did."""
+    return f"<system-reminder>\nBefore the last tool call, {news}.\n</system-reminder>" if news else ""
 
 
 def _meaning(edit: HostEdit) -> str:

@@ -8,9 +8,13 @@ from typing import Any
 from runtime.answer import text_of
 from runtime.events import Denied, Event, Finished, Notice, Outcome, Usage
 from runtime.usage import add, is_plausible, usage_of
+from sandbox.errors import SandboxError, SandboxLost
 
 GOES_ON = ("max_tokens", "pause_turn")
 """Reasons to stop after which the same answer goes on in the next message."""
+
+MOST_LOSSES = 1
+"""Sandboxes that may die in one run: what kills a second one would kill the third."""
 
 
 class Ended(Exception):
@@ -36,6 +40,7 @@ class Run:
     text: str = ""
     stop_reason: str | None = None
     denials: list[Denied] = field(default_factory=list)
+    losses: int = 0
 
     def take(self, message: Mapping[str, Any], stop_reason: str | None) -> None:
         """Count a whole answer as a turn."""
@@ -54,6 +59,15 @@ class Run:
             usage = replace(usage, dollars=usage_of(self.model, used).dollars)
         self.usage = add(self.usage, usage)
         return usage
+
+    def survive(self, error: SandboxError) -> None:
+        """Go on after a sandbox that died under a call, once. Raises whatever else there is, and the second death."""
+        if not isinstance(error, SandboxLost):
+            raise error
+        self.losses += 1
+        if self.losses > MOST_LOSSES:
+            raise SandboxLost(f"{error}; it was the second time in this turn, so the turn ends here") from error
+        self.emit(Notice(f"{error}; the model is told, and a new one takes its place", "warning"))
 
     def finished(self, outcome: Outcome, error: str) -> Finished:
         """The event that ends the run."""

@@ -153,8 +153,9 @@ class Entry:
 class Sandbox(Protocol):
     """A running (or starting) sandbox. Every path is absolute, inside, and never a host path.
 
-    Relative paths are refused with FileError("outside"). All methods raise SandboxLost when the sandbox is gone and
-    EngineUnavailable when it could never start. Cancelling a call kills every process of it, `setsid` children too.
+    Relative paths are refused with FileError("outside"). A call raises SandboxLost when the sandbox dies under it: its
+    outcome is unknown, and the next call gets a new one with the same files. Where none can be started, calls raise
+    why, EngineUnavailable among others. Cancelling a call kills every process of it, `setsid` children too.
     Names that are not UTF-8 travel as surrogate escapes (PEP 383).
     """
 
@@ -230,6 +231,13 @@ class Sandbox(Protocol):
 
     async def running(self) -> int:
         """How many processes of calls run inside now, those among them that calls left behind."""
+        ...
+
+    def take_news(self) -> str:
+        """What befell the sandbox beside a call, told once; empty if nothing did.
+
+        One sentence for a person and for the model: it was started again, and what of it is as before.
+        """
         ...
 
     async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:

@@ -64,13 +64,16 @@ class Container:
 
 
 def remove_earlier(session: Session, engine: Engine) -> None:
-    """Remove containers of a session, which an engine kept through a death of its own or ours, and what they leave.
+    """Remove a session's containers, and what they leave, that an engine kept through a death of its own or ours.
 
     The caller holds the session and has none: two may not write to one workspace. Raises EngineUnavailable.
     """
     for one in engine.containers():
         if one.owner.session == session.id:
             engine.remove(one.id)
+    for volume in engine.volumes():
+        if volume.owner.session == session.id and volume.is_anonymous:
+            engine.remove_volume(volume.id)
     give_back(session, engine)
 
 

@@ -1,6 +1,7 @@
 """The labels everything of ours carries on an engine, and how a later start knows that its owner is dead."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class Owned:
 
     id: str
     owner: Owner
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it is a volume that was made with a container and should have gone with it."""
+        return re.fullmatch("[0-9a-f]{64}", self.id) is not None
 
 
 def labels(owner: Owner) -> Mapping[str, str]:

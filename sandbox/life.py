@@ -50,7 +50,6 @@ class Life:
         self._is_gone = False  # whether what ran before surely runs no more
         self._still = anyio.Lock()
         self._deaths: list[float] = []
-        self._was_told = False
         self._news = ""
         self._uses = 0
         self._used = anyio.current_time()
@@ -91,7 +90,6 @@ class Life:
             try:
                 yield container
             except SandboxLost:
-                self._was_told = True
                 self._end(container, "died")
                 raise
 
@@ -172,7 +170,7 @@ class Life:
             starting.error = error
         finally:
             if self._state is starting:
-                self._state = Stopped("failed", None if starting.is_awaited else starting.error)
+                self._state = Stopped(starting.was, None if starting.is_awaited else starting.error)
             if container is not None and not self.is_running:
                 await container.remove()
             starting.done.set()
@@ -184,8 +182,7 @@ class Life:
         self._used = anyio.current_time()
         self._state = running = Running(container)
         self._tasks.start_soon(self._watch, running)
-        self._news = "" if self._was_told else farewell(starting.was, self._patience)
-        self._was_told = False
+        self._news = farewell(starting.was, self._patience)
         self.begun.set()
 
     async def _reach(self, starting: Starting) -> None:

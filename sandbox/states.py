@@ -8,8 +8,8 @@ import anyio
 
 from sandbox.container import Container
 
-Why = Literal["new", "idle", "died", "failed"]
-"""Why there is no container: none was needed yet, nobody used it, it ended by itself, it could not be started."""
+Why = Literal["new", "idle", "died"]
+"""Why there is no container: none was needed yet, nobody used the last one, or it ended by itself."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def farewell(why: Why, patience: Patience) -> str:
         return ""
     reason = "had ended by itself"
     if why == "idle":
-        minutes = f"{patience.idle / 60:g}"
-        reason = f"was stopped after {minutes} {'minute' if minutes == '1' else 'minutes'} without a call"
+        waited = f"{patience.idle:g} s" if patience.idle < 120 else f"{patience.idle / 60:.0f} minutes"
+        reason = f"was stopped after {waited} without a call"
     return (
         f"the sandbox {reason} and was started again: its files are as they were, /tmp and $HOME are empty, "
         "and no process of before runs any more"

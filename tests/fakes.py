@@ -75,6 +75,8 @@ class FakeSandbox:
         self.blobs = blobs
         self.path = os.environ["PATH"]
         self.lost = False
+        self.deaths = 0
+        self.news = ""
         self._running: set[str] = set()
         self._background = Backgrounds()
         self.noted: list[tuple[Call | None, tuple[bytes, ...]]] = []
@@ -100,9 +102,10 @@ class FakeSandbox:
         for call in self._running:
             kill_call(call)
 
-    def lose(self) -> None:
-        """Be gone from now on, with everything that runs."""
-        self.lost = True
+    def lose(self, *, for_good: bool = True) -> None:
+        """Die with everything that runs; be gone from now on, or be there again for the next call."""
+        self.lost = for_good
+        self.deaths += 1
         for call in self._running:
             kill_call(call)
 
@@ -127,14 +130,14 @@ class FakeSandbox:
                 return ExecResult(126, Output(), Output(head=f"{command.argv[0]}: permission denied\n".encode()))
         if program is None:
             return ExecResult(127, Output(), Output(head=f"{command.argv[0]}: not found\n".encode()))
-        call = uuid.uuid4().hex
+        call, deaths = uuid.uuid4().hex, self.deaths
         self._running.add(call)
         try:
             result = await run_process(command, {**env, MARK: call}, call, on_output)
         except BaseException:
             kill_call(call)
             raise
-        if self.lost:
+        if self.deaths > deaths:
             raise SandboxLost("the sandbox is gone: its workspace is intact, run again")
         return result
 
@@ -215,6 +218,11 @@ class FakeSandbox:
         self._last = now
         self.noted.append((call, paths))
         return paths
+
+    def take_news(self) -> str:
+        """What a test says befell it."""
+        news, self.news = self.news, ""
+        return news
 
     async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
         """What differs from the copy made at the start."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -155,7 +156,8 @@ async def test_c06_what_was_in_flight_is_unknown_and_the_session_goes_on_when_th
 
 def test_c06_the_model_is_told_that_it_is_unknown(second, theirs, project, script, variables, paddock, tmp_path):
     environment = {**variables, "DOCKER_HOST": second.address}
-    turns = (json.dumps({"tools": [{"Bash": {"command": COUNTING}}]}), "{text: done}")
+    asked = json.dumps({"tools": [{"Bash": {"command": COUNTING}}]})
+    turns = (asked, '{tools: [{Bash: {command: "echo here"}}]}', "{text: done}")
     command = [sys.executable, "-m", "cli.main", "run", "go", "--apply", "never", "--script", script(*turns)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=project, env=environment, **streams) as process:
@@ -164,6 +166,7 @@ def test_c06_the_model_is_told_that_it_is_unknown(second, theirs, project, scrip
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1, said
     assert "outcome of what was running is unknown" in said
+    assert "nothing was run on the host instead" in said
     (transcript,) = (tmp_path / "state").glob("paddock/sessions/*/transcript.jsonl")
     assert "may or may not have taken effect" in transcript.read_text()
     second.start()
@@ -175,6 +178,26 @@ def test_c06_the_model_is_told_that_it_is_unknown(second, theirs, project, scrip
     assert again.returncode == 0, again.stderr
     assert "A before.txt" in again.stderr
     assert sorted(os.listdir(project)) == [".gitignore", "a.txt"]
+
+
+@pytest.mark.parametrize("live_restore", [False, True], ids=["all-ended", "live-restore"])
+async def test_c06_a_session_goes_on_by_itself_when_its_engine_is_restarted(second, theirs, session, live_restore):
+    async with opened(session, theirs) as sandbox, anyio.create_task_group() as group:
+        await sandbox.run(Command(["sh", "-c", "echo done > completed.txt"], sandbox.root))
+        with pytest.raises(SandboxLost, match="outcome of what was running is unknown; the workspace is kept"):
+            try:
+                await counting(sandbox, session, second.kill)
+            except* SandboxLost as several:
+                raise several.exceptions[0] from None
+        group.start_soon(anyio.to_thread.run_sync, partial(second.start, live_restore=live_restore))
+        shown = await sandbox.run(Command(["cat", "completed.txt", "before.txt"], sandbox.root))  # while it restarts
+        assert shown.stdout.all == b"done\nbefore\n"
+        reached = counted(session)
+        assert of(session, theirs)[0] == 1
+        found = {change.path for change in (await sandbox.freeze()).changes}
+        assert found == {b"completed.txt", b"before.txt", b"count.txt"}
+        assert counted(session) == reached  # the old one runs no more
+    assert of(session, theirs) == (0, 0)
 
 
 @pytest.mark.parametrize("live_restore", [False, True], ids=["all-ended", "live-restore"])

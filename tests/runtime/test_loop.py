@@ -296,30 +296,83 @@ def test_lone_surrogates_from_a_model_or_a_command_line_cannot_break_the_convers
     anyio.run(main)
 
 
-def test_a_lost_sandbox_ends_the_run_and_leaves_the_outcome_of_the_call_open(tmp_path: Path) -> None:
+def losing(place: Stage, *deaths: bool) -> Any:
+    """An `emit` that lets the sandbox die, for good or not, in each of the first calls that print something."""
+    coming = list(deaths)
+
+    def emit(event: Any) -> None:
+        place.events.append(event)
+        if isinstance(event, ToolOutput) and coming:
+            place.sandbox.lose(for_good=coming.pop(0))
+
+    return emit
+
+
+def test_a_sandbox_that_is_gone_for_good_ends_the_run_and_leaves_the_outcome_of_the_call_open(tmp_path: Path) -> None:
     async def main() -> None:
-        script = "turns: [{tools: [{Bash: {command: echo here; sleep 30}}, {Bash: {command: echo}}]}, {text: never}]"
-        async with stage(tmp_path, script) as place:
-            async with anyio.create_task_group() as group, place.agent() as agent:
-                begun = anyio.Event()
-
-                def emit(event: Any) -> None:
-                    place.events.append(event)
-                    if isinstance(event, ToolOutput):
-                        begun.set()
-
-                async def lose() -> None:
-                    await begun.wait()
-                    place.sandbox.lose()
-
-                group.start_soon(lose)
-                finished = await agent.run("go", emit)
+        script = (
+            "turns: [{tools: [{Bash: {command: echo here; sleep 30}}, {Bash: {command: echo}}]}, {tools: [LS: {}]}]"
+        )
+        script = script.replace("LS: {}", "{Bash: {command: echo}}")
+        async with stage(tmp_path, script) as place, place.agent() as agent:
+            finished = await agent.run("go", losing(place, True))
             assert finished.outcome == "failed"
             assert "sandbox is gone" in finished.error
+            assert "the second time in this turn" in finished.error
             texts = [event.text for event in place.seen(ToolFinished)]
             assert ["may or may not have taken effect" in texts[0], "Not run" in texts[1]] == [True, True]
             assert is_valid(reloaded(place))
-            assert len(place.server.requests) == 1
+            assert len(place.server.requests) == 2
+
+    anyio.run(main)
+
+
+def test_a_sandbox_that_dies_once_is_told_to_the_model_and_the_turn_goes_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        script = """
+        turns:
+          - tools: [{Bash: {command: echo here; sleep 30}}, {Bash: {command: touch never}}]
+          - tools: [{Bash: {command: echo again}}]
+            expect: "outcome of this call is unknown: the sandbox ended.*Look at what is there before you repeat"
+          - text: done
+        """
+        async with stage(tmp_path, script) as place, place.agent() as agent:
+            finished = await agent.run("go", losing(place, False))
+            assert finished.outcome == "success"
+            texts = [event.text for event in place.seen(ToolFinished)]
+            assert ["outcome of this call is unknown" in texts[0], "Not run" in texts[1]] == [True, True]
+            assert texts[2] == "again"
+            assert not (place.root / "never").exists()
+            assert "a new one takes its place" in place.seen(Notice)[0].text
+            assert is_valid(reloaded(place))
+
+    anyio.run(main)
+
+
+def test_a_sandbox_that_dies_twice_in_a_turn_ends_it_and_the_next_turn_goes_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        call = "{tools: [{Bash: {command: echo here; sleep 30}}]}"
+        script = f"turns: [{call}, {call}, {{text: fine}}]"
+        async with stage(tmp_path, script) as place, place.agent() as agent:
+            finished = await agent.run("go", losing(place, False, False))
+            assert (finished.outcome, finished.turns) == ("failed", 2)
+            assert "it was the second time in this turn, so the turn ends here" in finished.error
+            assert (await agent.run("again", place.events.append)).outcome == "success"
+            assert is_valid(reloaded(place))
+
+    anyio.run(main)
+
+
+def test_what_befell_the_sandbox_between_calls_is_told_once_to_the_user_and_to_the_model(tmp_path: Path) -> None:
+    async def main() -> None:
+        script = "turns: [{tools: [{Bash: {command: echo}}]}, {tools: [{Bash: {command: echo}}]}, {text: done}]"
+        async with stage(tmp_path, script) as place:
+            place.sandbox.news = "the sandbox was stopped"
+            assert (await place.run()).outcome == "success"
+            assert [event.text for event in place.seen(Notice)] == ["the sandbox was stopped"]
+            told = json.dumps(place.server.requests[-1]["messages"])
+            assert told.count("Before the last tool call, the sandbox was stopped.") == 1
+            assert is_valid(reloaded(place))
 
     anyio.run(main)
 

@@ -1,0 +1,71 @@
+"""Conversations that wait: no container runs that nobody needs, and the next message finds everything as it was."""
+
+import json
+import time
+
+import pytest
+
+pytestmark = pytest.mark.engine
+
+
+def session_of(tmp_path):
+    """The one session's folder."""
+    (session,) = (tmp_path / "state" / "paddock" / "sessions").iterdir()
+    return session
+
+
+def containers(engine, session):
+    return [one for one in engine.containers() if one.owner.session == session.name]
+
+
+def test_a_conversation_that_is_only_talk_starts_no_container(terminal, project, script, engine, tmp_path):
+    turns = script("{text: Hello.}", '{tools: [{Bash: {command: "echo hi > new.txt"}}]}', "{text: Written.}")
+    seen = terminal("--script", turns, cwd=project)
+    seen.wait_for("/help")
+    session = session_of(tmp_path)
+    assert containers(engine, session) == []
+    seen.send("hello\r")
+    seen.wait_for("Hello.")
+    seen.wait_for("default · host unchanged")
+    assert containers(engine, session) == []
+    seen.send("write\r")
+    seen.wait_for("default · 1 file pending")
+    assert len(containers(engine, session)) == 1
+    seen.send("\x04")
+    assert seen.end() == 0
+    assert containers(engine, session) == []
+
+
+def test_r29_while_a_conversation_waits_its_container_goes_and_the_next_message_brings_it_back(
+    terminal, paddock, project, script, engine, tmp_path
+):
+    first = script("{text: Hello.}")
+    assert paddock("run", "--apply", "never", "--script", first, "hello", cwd=project).returncode == 0
+    session = session_of(tmp_path)
+    meta = json.loads((session / "meta.json").read_text())
+    meta["choice"]["idle"] = 1.0
+    (session / "meta.json").write_text(json.dumps(meta))
+    turns = script(
+        "{text: Hello.}",
+        '{tools: [{Bash: {command: "echo kept > kept.txt; echo lost > /tmp/lost"}}]}',
+        "{text: First.}",
+        '{tools: [{Bash: {command: "cat kept.txt; test -e /tmp/lost || echo no more"}}]}',
+        "{text: Second.}",
+    )
+    seen = terminal("--continue", "--script", turns, cwd=project)
+    seen.wait_for("/help")
+    seen.send("write\r")
+    seen.wait_for("default · 1 file pending")
+    deadline = time.monotonic() + 30
+    while containers(engine, session):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    seen.send("/status\r")
+    seen.wait_for("kept.txt")
+    assert containers(engine, session) == []
+    seen.send("read\r")
+    seen.wait_for("no more")
+    seen.wait_for("was stopped after 1 s without a call")
+    seen.wait_for("done · 2 turns", times=2)
+    seen.press("/exit\r", "paddock review")
+    assert seen.end() == 0
