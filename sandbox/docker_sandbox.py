@@ -20,6 +20,8 @@ from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
 from sandbox.container import Container
+from sandbox.disk import Room
+from sandbox.disk_watch import DiskWatch
 from sandbox.engine import Engine
 from sandbox.errors import FileError, SandboxError, SandboxLost, StateError
 from sandbox.frames import Kind
@@ -45,12 +47,16 @@ class DockerSandbox:
     def __init__(self, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup, patience: Patience) -> None:
         meta = session.meta()
         self.root = PurePosixPath(meta.checkout)
-        self._most = profile_of(meta.choice).most()
+        profile = profile_of(meta.choice)
+        self._most = profile.most()
+        self._disk = DiskWatch(session, Room(profile.disk, profile.files))
         self._session = session
         self._tasks = tasks
         self._account = Account(session)
         self._background = Backgrounds()
-        self._life = Life(session, engine, tasks, before_start=self._before_start, patience=patience)
+        self._life = Life(
+            session, engine, tasks, before_start=self._before_start, beside=self._disk.watch, patience=patience
+        )
 
     def begin(self) -> None:
         """Start a container in the background, if none runs."""
@@ -74,7 +80,7 @@ class DockerSandbox:
 
     def take_news(self) -> str:
         """What befell the sandbox between calls."""
-        return self._life.take_news()
+        return "\n".join(filter(None, (self._life.take_news(), self._disk.take_news())))
 
     async def _before_start(self) -> None:
         """No container runs: take stock. The look at a new session's checkout goes on beside what runs."""
@@ -105,7 +111,7 @@ class DockerSandbox:
     async def _carry_out(self, call: Running) -> ExecResult:
         began = anyio.current_time()
         command, patience = call.command, call.patience
-        async with self._life.use() as container, container.channel.stream() as stream:
+        async with self._life.use() as container, container.channel.stream() as stream, self._disk.minding(call):
             rest = await stream.open(self.request(command), command.stdin)
             patience.deadline = math.inf if command.timeout is None else anyio.current_time() + command.timeout
             try:
@@ -166,6 +172,7 @@ class DockerSandbox:
             "env": {**self._life.environment, **command.env},
             "stdin": command.stdin is not None,
             "report": command.report,
+            "file_size": self._disk.largest_file,
         }
 
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
@@ -183,7 +190,10 @@ class DockerSandbox:
 
     async def write(self, path: PurePosixPath, data: bytes, /) -> None:
         """Make `path` hold exactly `data`."""
-        await self._file({"op": "write", "path": _absolute(path)}, data)
+        request = {"op": "write", "path": _absolute(path)}
+        if path.is_relative_to(self.root) and (reason := await self._disk.refusal()):
+            raise FileError("no-space", str(path), reason)
+        await self._file(request, data)
 
     async def _file(self, request: Mapping[str, Any], data: bytes | None = None, *, most: int = 0) -> bytes:
         path = str(request["path"])

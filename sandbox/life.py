@@ -5,8 +5,9 @@ other. What was running in one that died has an unknown outcome, and its call ra
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -27,7 +28,8 @@ from sandbox.toolbox import PROGRAMS
 class Life:
     """Made by the process that holds the session. `tasks` is where containers are watched over, and ends with it.
 
-    `before_start` is awaited before every container, when surely no earlier one runs any more.
+    `before_start` is awaited before every container, when surely no earlier one runs any more; `beside` runs beside
+    every one that has started, and ends with it.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Life:
         tasks: anyio.abc.TaskGroup,
         *,
         before_start: Callable[[], Awaitable[None]],
+        beside: Callable[["Life"], Coroutine[Any, Any, None]],
         patience: Patience,
     ) -> None:
         self.begun = anyio.Event()
@@ -45,6 +48,7 @@ class Life:
         self._engine = engine
         self._tasks = tasks
         self._before_start = before_start
+        self._beside = beside
         self._patience = patience
         self._state: State = Stopped("new")
         self._is_gone = False  # whether what ran before surely runs no more
@@ -220,6 +224,7 @@ class Life:
         with running.scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(free_abandoned, self._session, running.container)
+                tasks.start_soon(self._beside, self)
                 if self._patience.idle:
                     tasks.start_soon(self._end_when_idle, running.container)
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Folder = Literal["/tmp", "/var/tmp", "/dev/shm", "/home/agent"]  # noqa: S108 - mount points inside
-LimitName = Literal["memory", "machine", "processes", "disk", "files", Folder]
-"""`machine` is memory too: all that the host has. `files` are those in the workspace; a folder is one in memory."""
+LimitName = Literal["memory", "machine", "processes", "disk", "files", "free disk", "free files", Folder]
+"""`machine` is memory too: all that the host has. `disk` and `files` are what the workspace takes; `free disk` and
+`free files` are what the host has left. A folder is one in memory."""
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -35,6 +36,10 @@ class LimitReached:
                 return f"process limit {self.most} reached"
             case "files":
                 return f"limit of {self.most:,} files reached"
+            case "free disk":
+                return f"the machine's disk is nearly full, of which {size(self.most)} stay free"
+            case "free files":
+                return f"the machine's disk has hardly room for more files, of which {self.most:,} stay free"
             case folder:
                 return f"{folder} is full ({size(self.most)})"
 

@@ -61,12 +61,16 @@ class Profile:
     shared_memory: int = 256 * MIB
     open_files: int = 8192
     largest_file: int = 8 * GIB
+    disk: int = 10 * GIB
+    files: int = 1_000_000
 
     def most(self) -> Mapping[LimitName, int]:
         """What each limit allows, by the name it is reported under."""
         return {
             "memory": self.memory,
             "processes": self.processes,
+            "disk": self.disk,
+            "files": self.files,
             "/tmp": self.temporary,  # noqa: S108
             "/var/tmp": self.variable,  # noqa: S108
             "/dev/shm": self.shared_memory,  # noqa: S108
@@ -140,6 +144,7 @@ def profile_of(choice: Choice, machine: Machine | None = None) -> Profile:
         memory=memory,
         cpus=min(choice.cpus or profile.cpus, machine.cores),
         processes=choice.processes or profile.processes,
+        disk=choice.disk or profile.disk,
         temporary=min(profile.temporary, memory // 4),
         variable=min(profile.variable, memory // 16),
         home=min(profile.home, memory // 4),

@@ -17,14 +17,15 @@ from typing import Any, Literal
 Filter = Literal["own", "tight", "engine"]
 """Ours, ours for strict, or the one that the engine has."""
 
-ENOSYS = 38
+ENOSYS, EOPNOTSUPP = 38, 95
+PUNCH_HOLE = 0x02
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS … CLONE_NEWNET, CLONE_NEWCGROUP
 AF_UNIX, AF_INET, AF_NETLINK, AF_INET6 = 1, 2, 16, 10
 PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0x0040000, 0xFFFFFFFF)  # Linux, 32-bit, uname26, no ASLR, query
 
 ALLOWED = {
     "files": """access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2
-        fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock
+        fadvise64 fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock
         fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr lchown
         lgetxattr link linkat listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat
         name_to_handle_at newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead
@@ -82,6 +83,11 @@ def filter_json(which: Literal["own", "tight"]) -> str:
     rules.append({"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [no_namespace]})
     # clone3 keeps its flags in memory, out of a filter's sight; ENOSYS makes every C library fall back to clone
     rules.append({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS})
+    # one call takes gigabytes of disk in no time, faster than they can be watched; C libraries write zeros instead
+    no_more = {"index": 1, "value": PUNCH_HOLE, "valueTwo": PUNCH_HOLE, "op": "SCMP_CMP_MASKED_EQ"}
+    rules.append({"names": ["fallocate"], "action": "SCMP_ACT_ALLOW", "args": [no_more]})
+    more = {"index": 1, "value": PUNCH_HOLE, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+    rules.append({"names": ["fallocate"], "action": "SCMP_ACT_ERRNO", "errnoRet": EOPNOTSUPP, "args": [more]})
     natives = ("SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390X")
     return json.dumps(
         {

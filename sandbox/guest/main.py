@@ -146,6 +146,9 @@ class Guest:
                 self.begin(stream, request, payload)
             elif request["op"] == "count":
                 send_json(1, stream, DONE, {"left": self.count()})
+            elif request["op"] == "clear":
+                ended = kill_below(os.getpid(), self.spare(), self.ours)
+                send_json(1, stream, DONE, {"left": self.count(), "ended": ended})
             else:
                 self.helper.pass_on(stream, kind, payload)
         elif call is None:
@@ -184,8 +187,7 @@ class Guest:
 
     def make_room(self):
         """Kill what earlier calls left running, so that the next one gets processes; how many that were."""
-        spare = {self.helper.pid, *(call.supervisor for call in self.calls.values())}
-        spare |= {self.crew.pid} if self.crew is not None else set()
+        spare = self.spare() | {call.supervisor for call in self.calls.values()}
         ended = len(descendants(os.getpid(), spare) - self.ours)
         deadline = time.monotonic() + ROOM_SECONDS
         while kill_below(os.getpid(), spare) and time.monotonic() < deadline:
@@ -203,8 +205,11 @@ class Guest:
 
     def count(self):
         """How many processes of calls are alive; the supervisors, the helper and the next crew are ours."""
-        spare = {self.helper.pid} if self.crew is None else {self.helper.pid, self.crew.pid}
-        return len(descendants(os.getpid(), spare) - self.ours)
+        return len(descendants(os.getpid(), self.spare()) - self.ours)
+
+    def spare(self):
+        """Who is no call's at all, with all below them."""
+        return {self.helper.pid} if self.crew is None else {self.helper.pid, self.crew.pid}
 
     def prepare(self):
         """Have a crew ready for the next call, in a moment when nobody waits for anything."""

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -51,14 +52,14 @@ def descendants(ancestor, spare=()):
     return found
 
 
-def kill_below(ancestor, spare=()):
+def kill_below(ancestor, spare=(), ours=()):
     """Kill every descendant, faster than it can fork: stop all first, until a look finds no new one; then kill.
 
-    Returns whether there were any.
+    `spare` stay with all below them, `ours` without. Returns how many were killed.
     """
     stopped = set()
     while True:
-        fresh = descendants(ancestor, spare) - stopped
+        fresh = descendants(ancestor, spare) - stopped - set(ours)
         if not fresh:
             break
         for pid in fresh:
@@ -66,7 +67,7 @@ def kill_below(ancestor, spare=()):
         stopped |= fresh
     for pid in stopped:
         signal_quietly(pid, signal.SIGKILL)
-    return bool(stopped)
+    return len(stopped)
 
 
 def signal_quietly(pid, number):
@@ -205,6 +206,8 @@ def execute(request, descriptors, config):
         signal.signal(number, signal.SIG_DFL)
     become_tool(config)
     os.umask(0o022)
+    if request.get("file_size") is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)
     try:
         os.chdir(os.fsencode(request["cwd"]))
     except OSError as problem:
