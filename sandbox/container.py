@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,10 +77,11 @@ def remove_earlier(session: Session, engine: Engine) -> None:
     give_back(session, engine)
 
 
-async def create(session: Session, engine: Engine) -> Container:
+async def create(session: Session, engine: Engine, hide: Callable[[], Awaitable[None]]) -> Container:
     """Make, check and start a session's container. Nothing is left of it if any step fails.
 
-    The caller holds the session, and no other container of it is there (`remove_earlier`).
+    The caller holds the session, and no other container of it is there (`remove_earlier`). `hide` is awaited before
+    the start.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
     config, image = await anyio.to_thread.run_sync(_config, session, engine)
@@ -96,6 +97,7 @@ async def create(session: Session, engine: Engine) -> Container:
         raise
     container = Container(id_, engine, channel, image)
     try:
+        await hide()
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
         await container.remove()

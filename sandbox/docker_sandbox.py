@@ -27,7 +27,8 @@ from sandbox.errors import FileError, SandboxError, SandboxLost, StateError
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.pulse import OnProgress
-from sandbox.life import Life
+from sandbox.hiding.hiding import Hiding
+from sandbox.life import Around, Life
 from sandbox.profile import profile_of
 from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
@@ -54,9 +55,9 @@ class DockerSandbox:
         self._tasks = tasks
         self._account = Account(session)
         self._background = Backgrounds()
-        self._life = Life(
-            session, engine, tasks, before_start=self._before_start, beside=self._disk.watch, patience=patience
-        )
+        self._hiding = Hiding(session)
+        around = Around(before=self._before_start, hide=self._hiding.lay, beside=self._disk.watch)
+        self._life = Life(session, engine, tasks, around=around, patience=patience)
 
     def begin(self) -> None:
         """Start a container in the background, if none runs."""
@@ -83,7 +84,11 @@ class DockerSandbox:
         return "\n".join(filter(None, (self._life.take_news(), self._disk.take_news())))
 
     async def _before_start(self) -> None:
-        """No container runs: take stock. The look at a new session's checkout goes on beside what runs."""
+        """No container runs: take stock. The look at a new session's checkout goes on beside what runs.
+
+        That for secrets is beside the making of the container, which does not start before it is over.
+        """
+        self._hiding.begin(self._tasks)
         before = self._account.begin()
         if before is None:
             await self._account.catch_up()
@@ -91,6 +96,7 @@ class DockerSandbox:
             self._tasks.start_soon(self._look, before)
 
     async def _look(self, before: int) -> None:
+        await self._hiding.looked()  # the start waits for that: two walks at a time are as slow as both
         try:
             await self._account.look(before)
         except StateError as error:

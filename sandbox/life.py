@@ -7,6 +7,7 @@ other. What was running in one that died has an unknown outcome, and its call ra
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -25,12 +26,21 @@ from sandbox.states import Patience, Refused, Running, Starting, State, Stopped,
 from sandbox.toolbox import PROGRAMS
 
 
-class Life:
-    """Made by the process that holds the session. `tasks` is where containers are watched over, and ends with it.
+@dataclass(frozen=True)
+class Around:
+    """What is done with every container.
 
-    `before_start` is awaited before every container, when surely no earlier one runs any more; `beside` runs beside
-    every one that has started, and ends with it.
+    `before` is awaited when surely no earlier one runs any more; `hide` when it is made, and not started yet; `beside`
+    runs beside it and ends with it.
     """
+
+    before: Callable[[], Awaitable[None]]
+    hide: Callable[[], Awaitable[None]]
+    beside: Callable[["Life"], Coroutine[Any, Any, None]]
+
+
+class Life:
+    """Made by the process that holds the session. `tasks` is where containers are watched over, and ends with it."""
 
     def __init__(
         self,
@@ -38,8 +48,7 @@ class Life:
         engine: Engine,
         tasks: anyio.abc.TaskGroup,
         *,
-        before_start: Callable[[], Awaitable[None]],
-        beside: Callable[["Life"], Coroutine[Any, Any, None]],
+        around: Around,
         patience: Patience,
     ) -> None:
         self.begun = anyio.Event()
@@ -47,8 +56,7 @@ class Life:
         self._session = session
         self._engine = engine
         self._tasks = tasks
-        self._before_start = before_start
-        self._beside = beside
+        self._around = around
         self._patience = patience
         self._state: State = Stopped("new")
         self._is_gone = False  # whether what ran before surely runs no more
@@ -164,8 +172,8 @@ class Life:
         try:
             async with self._still, taken(self._session):  # who looks meanwhile sees no half of it
                 await self._reach(starting)
-                await self._before_start()
-                container = await create(self._session, self._engine)
+                await self._around.before()
+                container = await create(self._session, self._engine, self._around.hide)
                 self._is_gone = False
                 self._tasks.start_soon(self._serve, container)
                 shell = await greeted(container)
@@ -224,7 +232,7 @@ class Life:
         with running.scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(free_abandoned, self._session, running.container)
-                tasks.start_soon(self._beside, self)
+                tasks.start_soon(self._around.beside, self)
                 if self._patience.idle:
                     tasks.start_soon(self._end_when_idle, running.container)
 

@@ -9,6 +9,8 @@ $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in th
     provenance.jsonl   which call changed what (sandbox.gate.notes)
     approvals.jsonl    who approved what, and what became of it (sandbox.gate.approval)
     upper/ work/       the overlay's own: what the sandbox wrote
+    hidden.json        what of the checkout is not seen inside (sandbox.hiding)
+    mask/              the layer that hides it
     base               a symbolic link to the checkout, under a name every mount option can hold
     lock               held (flock) by the process that runs the session
     pause              held by the process that has its container paused (sandbox.pausing)
@@ -99,6 +101,11 @@ class Session:
     def upper(self) -> Path:
         """What the sandbox wrote: hostile, read by directory descriptor only."""
         return self.path / "upper"
+
+    @property
+    def mask(self) -> Path:
+        """The layer that hides secrets of the checkout."""
+        return self.path / "mask"
 
     @property
     def work(self) -> Path:

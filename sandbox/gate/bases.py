@@ -11,6 +11,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import Unusable, lstat, node_at, opened, opened_checkout
 from sandbox.gate.manifest import Followed, Manifest, Renewal
 from sandbox.gate.merge import LARGEST
+from sandbox.hiding.hidden import hidden_of
 from sandbox.sessions import Session
 
 MOST = 64 * 1024 * 1024
@@ -34,6 +35,8 @@ class Bases:
         wanted = [] if manifest is None else sorted({path for path in paths if manifest.is_unread(path)})
         if manifest is None or not wanted:
             return
+        hidden = hidden_of(self._session)  # the sandbox made its own of nothing there, and the user's is a secret
+        wanted = [path for path in wanted if not hidden.was_unseen(path)]
         try:
             with opened_checkout(Path(self._session.meta().checkout)) as root:
                 manifest.renew(_Reader(root, manifest, Blobs(self._session.blobs)).read(wanted))

@@ -20,10 +20,11 @@ from sandbox.gate.merge import Patience, merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
 from sandbox.gate.pulse import OnProgress, Pulse
 from sandbox.gate.repositories import REASON, inside_bare
-from sandbox.gate.standing import GIT_STAYS, RESERVED, Standing, Standings, cannot, count_below
+from sandbox.gate.standing import GIT_STAYS, HIDDEN_STAYS, RESERVED, Standing, Standings, cannot, count_below
 from sandbox.gate.syscalls import open_beneath, type_word
 from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, is_opaque, kind_of, levels, opened_upper
 from sandbox.gate.vanished import vanished
+from sandbox.hiding.hidden import NOTHING, Hidden
 
 SIZE_LIMIT = 256 * 1024 * 1024
 """Bytes of one file that is taken without being asked for by a higher limit."""
@@ -39,6 +40,7 @@ def collect(
     excludes: Path | None = None,
     seen: Manifest | None = None,
     removed: Collection[bytes] = (),
+    hidden: Hidden = NOTHING,
     on_progress: OnProgress | None = None,
 ) -> ChangeSet:
     """Compare an overlay's upper directory with the checkout as it is now.
@@ -47,14 +49,15 @@ def collect(
     and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after an apply.
     The cost grows with what changed. `size_limit`: bytes a file, for both sides; `excludes`: the user's own ignore file
     (`user_excludes`); `seen`: ignored files of earlier looks, None hashes them all; `removed`: what `vanished` asks of.
-    `on_progress` hears how far it is, and may end it by raising.
+    `hidden`: what the sandbox does not see, and so cannot have deleted. `on_progress` hears how far it is, and may
+    end it by raising.
 
     Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
     """
     with opened_upper(upper) as source, opened_checkout(checkout) as root:
         ignored = Ignored(checkout, excludes)
         pulse = Pulse(on_progress)
-        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT, pulse=pulse)
+        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT, pulse=pulse, hidden=hidden)
         collector = _Collector(source, standings, Contents(blobs, size_limit, ignored, seen), blobs, pulse=pulse)
         return collector.run(vanished(removed, source, manifest)).result(ignored)
 
@@ -194,8 +197,8 @@ class _Collector:
                 continue
             if is_git(name):
                 self._refuse(path, GIT_STAYS, count_below(self._standings.root, path))
-            elif name in collisions:
-                self._refuse(path, collisions[name])
+            elif name in collisions or self._standings.is_hidden(path):
+                self._refuse(path, collisions.get(name, HIDDEN_STAYS))
             elif self._standings.was_there(path):
                 self._gone(path, host)
 
@@ -216,9 +219,9 @@ class _Collector:
             self._refuse(path, f"in the checkout, {cannot(error)}: it stays")
 
     def _deleted(self, path: bytes, host: int | None) -> None:
-        standing = self._standings.at(host, path)
+        standing = None if self._standings.is_hidden(path) else self._standings.at(host, path)
         if standing is None:
-            return
+            return  # or it went before it was hidden: what is there now was never seen
         if isinstance(standing.node, Directory):
             self._deleted_folder(path, standing)
         else:

@@ -10,6 +10,7 @@ from sandbox.gate.ignore import user_excludes
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.pulse import OnProgress
 from sandbox.gate.vanished import removed_by_calls
+from sandbox.hiding.hidden import hidden_of
 from sandbox.sessions import Session
 from sandbox.workspace.tree import open_up
 
@@ -34,6 +35,7 @@ def frozen(session: Session, on_progress: OnProgress | None = None) -> ChangeSet
         excludes=user_excludes(Path.home()),
         seen=Manifest.remembered(session.path / "seen"),
         removed=removed_by_calls(session),
+        hidden=hidden_of(session),
         on_progress=on_progress,
     )
 

@@ -13,8 +13,10 @@ from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.pulse import Pulse
 from sandbox.gate.upper import Entry, Level, levels
+from sandbox.hiding.hidden import NOTHING, Hidden
 
 GIT_STAYS = "stays in the sandbox: git's own data never leaves as files"
+HIDDEN_STAYS = "stays: it is hidden from the sandbox, which cannot have meant to delete it"
 RESERVED = "has a name that is reserved for paddock's own journal"
 
 
@@ -48,12 +50,22 @@ class Standings:
     kept, so that it can be shown and brought back. There is no limit for one of them: a deletion is not to be hidden.
     """
 
-    def __init__(self, root: int, manifest: Manifest, blobs: Blobs, *, room: int, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self,
+        root: int,
+        manifest: Manifest,
+        blobs: Blobs,
+        *,
+        room: int,
+        pulse: Pulse | None = None,
+        hidden: Hidden = NOTHING,
+    ) -> None:
         self.root = root
         self._pulse = pulse or Pulse()
         self._manifest = manifest
         self._blobs = blobs
         self._room = room
+        self._hidden = hidden
         self._charged = b""
         self._learned: dict[bytes, Renewal] = {}
 
@@ -74,6 +86,8 @@ class Standings:
         node, facts = node_at(directory, name, read=self._store)
         if node is None or facts is None:
             return None
+        if known is None and self._hidden.was_unseen(path):
+            return Standing(node, moved=True)  # whatever the sandbox has here, it was not made of this
         moved = not self._manifest.matches(path, facts) and known != node
         if not moved:
             self._learned[path] = Renewal(facts, node, self._manifest.settled(path))
@@ -86,6 +100,10 @@ class Standings:
     def was_there(self, path: bytes) -> bool:
         """Whether something stood at `path` when the session began."""
         return path in self._manifest
+
+    def is_hidden(self, path: bytes) -> bool:
+        """Whether the sandbox does not see what stands at `path`."""
+        return self._hidden.covers(path)
 
     def exists(self, path: bytes) -> bool:
         """Whether something stands at `path` now."""
@@ -111,6 +129,8 @@ class Standings:
             removal.refuse(path, GIT_STAYS, count_below(self.root, path))
         elif is_reserved(entry.name):
             removal.refuse(path, RESERVED)
+        elif self.is_hidden(path):
+            removal.refuse(path, HIDDEN_STAYS)
         elif entry.kind == "directory":
             removal.folders[path] = not self._manifest.matches(path, level.facts(entry.name))
             level.descend.append(entry.name)

@@ -18,12 +18,16 @@ UNMOUNTABLE = frozenset(",:\\")
 
 @dataclass(frozen=True)
 class Overlay:
-    """What is mounted at `target`. `lower`, a link under a name of ours, may be made as late as the mount itself."""
+    """What is mounted at `target`. `lower`, a link under a name of ours, may be made as late as the mount itself.
+
+    `mask` lies above it, and hides what it has; it has to be there at the mount.
+    """
 
     target: Path
     lower: Path
     upper: Path
     work: Path
+    mask: Path | None = None
 
     def prepare(self) -> None:
         """Make the folders it needs. Raises StateError if a mount cannot name them."""
@@ -36,7 +40,8 @@ class Overlay:
 
     def mount(self, labels: Mapping[str, str], *, read_only: bool = False) -> Mapping[str, Any]:
         """The engine's request for it. The engine's own word for `read_only` is not for volumes without a name."""
-        options = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work},userxattr,nosuid,nodev"
+        lower = self.lower if self.mask is None else f"{self.mask}:{self.lower}"
+        options = f"lowerdir={lower},upperdir={self.upper},workdir={self.work},userxattr,nosuid,nodev"
         options += ",ro" if read_only else ""
         return {
             "Type": "volume",

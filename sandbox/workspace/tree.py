@@ -44,4 +44,4 @@ def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str,
 
 def overlay_of(session: Session) -> Overlay:
     """The overlay at the checkout's path."""
-    return Overlay(Path(session.meta().checkout), session.base, session.upper, session.work)
+    return Overlay(Path(session.meta().checkout), session.base, session.upper, session.work, session.mask)

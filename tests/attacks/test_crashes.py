@@ -103,13 +103,22 @@ import os, signal, sys, anyio
 from pathlib import Path
 from sandbox.container import create
 from sandbox.engine import Engine
+from sandbox.hiding.hiding import Hiding
 from sandbox.sessions import Session
 
 class Dying(Engine):
     def start(self, container):
         os.kill(os.getpid(), signal.SIGKILL)
 
-anyio.run(create, Session(Path(sys.argv[1])), Dying.connect())
+session = Session(Path(sys.argv[1]))
+hiding = Hiding(session)
+
+async def main():
+    async with anyio.create_task_group() as tasks:
+        hiding.begin(tasks)
+        await create(session, Dying.connect(), hiding.lay)
+
+anyio.run(main)
 """
 
 
