@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cli import exits, place
+from cli import environment, exits, place
+from cli.choosing import Agreed, agree
 from cli.options import Mode
 from cli.order import DIALS, Order
 from cli.place import Place
@@ -36,11 +37,17 @@ class Setup:
     engine: "Engine"
     session: "Session"
     model: "ModelChoice"
+    agreed: Agreed
     script: "Script | None" = None
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What of the host's environment goes inside."""
+        return environment.named(self.agreed.choice.environment)
 
 
 def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Terminal) -> Setup:
-    """Find the checkout, the engine, the image, the session and its rules. Raises the errors of each."""
+    """Find the checkout, the engine, what is chosen, the image, the session, its rules. Raises the errors of each."""
     from images.image import Image
     from sandbox import opening
 
@@ -52,6 +59,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
     terminal.status("looking for the engine")
     try:
         engine = place.connect()
+        agreed = agree(order.wanted, folder, engine, terminal, old)
         if old is not None:
             image = place.image_of(old, engine, here, terminal)
         else:
@@ -66,9 +74,10 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
         image=Image(image.name, image.id),
         model=model.full_name,
         title=title,
+        choice=agreed.choice,
     )
     policy_of(session, order.settings)
-    return Setup(here, order, folder, engine, session, model, script)
+    return Setup(here, order, folder, engine, session, model, agreed, script)
 
 
 def earlier(order: Order, here: Place) -> "Session | None":

@@ -25,6 +25,9 @@ def chat(
     script: options.Script = None,
     settings: options.Settings = "",
     sync: options.Sync = False,
+    profile: options.Profile = None,
+    runtime: options.Runtime = "",
+    base: options.Base = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; goes first.")] = False,
     show_version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
 ) -> int | None:
@@ -58,6 +61,9 @@ def chat(
         script=script,
         settings=settings,
         sync=sync,
+        profile=profile,
+        runtime=runtime,
+        base=base,
     )
     return converse(order.checked())
 

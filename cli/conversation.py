@@ -61,7 +61,8 @@ class Conversation:
 
         after: After = "discard"
         while after == "discard":
-            async with opened(self._setup.session, self._setup.engine, lazily=True) as sandbox:
+            setup = self._setup
+            async with opened(setup.session, setup.engine, lazily=True, variables=setup.variables) as sandbox:
                 after = "reopen"
                 while after == "reopen":
                     async with (

@@ -1,7 +1,7 @@
 """The one file that reads environment variables; everything below is told what they said."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,6 +63,12 @@ def of_git(variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
 
     said = os.environ if variables is None else variables
     return {name: said[name] for name in PASSED_ON if name in said}
+
+
+def named(names: Sequence[str], variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Those that the user's settings let into the sandbox, by name; what is not set is left out."""
+    said = os.environ if variables is None else variables
+    return {name: said[name] for name in names if name in said}
 
 
 def _folder(said: Mapping[str, str], name: str, default: Path) -> Path:

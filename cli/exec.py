@@ -11,6 +11,7 @@ import typer
 from cli import options
 
 if TYPE_CHECKING:
+    from cli.choosing import Wanted
     from cli.place import Place
     from cli.screen.terminal import Terminal
     from cli.signals import Interrupts
@@ -31,6 +32,9 @@ def execute(
     ] = None,
     deletions: options.Deletions = None,
     settings: options.Settings = "",
+    profile: options.Profile = None,
+    runtime: options.Runtime = "",
+    base: options.Base = None,
 ) -> int:
     """Run a command in a container on a copy of the checkout, then ask what to keep.
 
@@ -40,6 +44,7 @@ def execute(
     from cli import exits, place
     from cli.ask import has_person
     from cli.case import freeze
+    from cli.choosing import Wanted
     from cli.ending import settle
     from cli.rules import policy_of
     from cli.settled import Settled, Terms, pending
@@ -49,7 +54,8 @@ def execute(
 
     here = place.place()
     said = place.stderr()
-    engine, session = open_session("exec", " ".join(command), here, directory, image, said)
+    wanted = Wanted(profile, runtime, base, settings)
+    engine, session = open_session("exec", " ".join(command), here, directory, image, said, wanted)
     policy_of(session, settings)
     order = Command(
         command,
@@ -78,13 +84,14 @@ async def _drive(session: "Session", engine: "Engine", command: "Command", inter
     """Run it, pass on what it prints as it prints it; a command that ran out of time reached a limit."""
     import anyio
 
-    from cli import exits
+    from cli import environment, exits
     from cli.screen.passing import Passing
     from sandbox.base import Call
     from sandbox.opening import noted, opened
 
     passing = Passing(sys.stdout, sys.stderr)
-    async with opened(session, engine) as sandbox:
+    variables = environment.named(session.meta().choice.environment)
+    async with opened(session, engine, variables=variables) as sandbox:
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel
             async with noted(sandbox, Call("exec", "exec", " ".join(command.argv), agent="you")):
@@ -103,15 +110,29 @@ def open_session(
     directory: options.Directory,
     image: str,
     said: "Terminal",
+    wanted: "Wanted",
 ) -> tuple["Engine", "Session"]:
-    """The engine, and a new session on the checkout for a command or a shell."""
+    """The engine, and a new session on the checkout for a command or a shell; its first line is said."""
     from cli import place
+    from cli.choosing import agree
     from cli.order import title_of
+    from cli.screen import safe
     from sandbox import opening
 
     folder = place.checkout(directory)
     place.say_neighbours(folder)
     engine = place.connect()
+    agreed = agree(wanted, folder, engine, said)
     found = place.image_for(image, engine, here, said)
-    title = title_of(title)
-    return engine, opening.prepare(sessions=here.sessions, checkout=folder, kind=kind, image=found, title=title)
+    session = opening.prepare(
+        sessions=here.sessions,
+        checkout=folder,
+        kind=kind,
+        image=found,
+        title=title_of(title),
+        choice=agreed.choice,
+    )
+    said.line(
+        said.style(safe.line(f"session {session.id[:8]} · a copy · image {found.name} · {agreed.described}"), "dim")
+    )
+    return engine, session

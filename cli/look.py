@@ -49,7 +49,9 @@ def status(
         out.line(json.dumps(found, indent=1))
         return
     meta = case.session.meta()
-    out.line(out.style(f"session {case.short} · {meta.kind} · {meta.image_name}", "dim"))
+    out.line(
+        out.style(f"session {case.short} · {meta.kind} · {meta.image_name} · profile {meta.choice.profile}", "dim")
+    )
     show_waiting(case, changes, out)
     show_said(said, out)
     out.line(out.style(sentence(truth), "bold"))

@@ -8,6 +8,8 @@ import typer
 Mode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
 Dial = Literal["ask", "auto", "never"]
 Format = Literal["text", "json", "stream-json"]
+ProfileName = Literal["strict", "default", "egress", "build", "compat"]
+BaseKind = Literal["auto", "live", "frozen", "copy"]
 Way = Literal["ask", "mine", "theirs", "markers"]
 
 Directory = Annotated[
@@ -17,6 +19,25 @@ Directory = Annotated[
 ImageName = Annotated[
     str,
     typer.Option("--image", metavar="IMAGE", help="Image to run in: a name from `paddock images list`, a tag or id."),
+]
+Profile = Annotated[
+    ProfileName | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="How tight: strict (reads only), default, egress (no network yet), build (root inside) or compat.",
+        show_default=False,
+    ),
+]
+Runtime = Annotated[
+    str,
+    typer.Option("--runtime", metavar="NAME", help="The engine's runtime, such as crun or runsc.", show_default=False),
+]
+Base = Annotated[
+    BaseKind | None,
+    typer.Option(
+        "--base", metavar="KIND", help="What the copy lies on: auto, live, frozen or copy.", show_default=False
+    ),
 ]
 Apply = Annotated[
     Dial | None,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cli import exits
 from cli.ask import has_person
-from cli.options import Dial, Format, Mode
+from cli.choosing import Wanted
+from cli.options import BaseKind, Dial, Format, Mode, ProfileName
 from cli.settled import Terms
 
 LONGEST_PROMPT = 10 * 1024 * 1024  # bytes
@@ -33,6 +34,9 @@ class Order:
     deletions: int | None = None
     settings: str = ""
     sync: bool = False
+    profile: ProfileName | None = None
+    runtime: str = ""
+    base: BaseKind | None = None
 
     def checked(self) -> "Order":
         """The same, if it makes sense. Raises Misuse."""
@@ -45,6 +49,11 @@ class Order:
         if self.sync and self.apply == "never":
             raise exits.Misuse("--sync applies and --apply never does not: give one of them")
         return self
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it says about the sandbox."""
+        return Wanted(self.profile, self.runtime, self.base, self.settings)
 
     @property
     def terms(self) -> Terms:

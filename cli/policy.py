@@ -82,15 +82,21 @@ def check(
     """Read settings as a run would, try the examples of their rules, and end with 2 at the first error."""
     from cli import place, rules
     from cli.screen import safe
+    from runtime import sandbox_settings
     from runtime.permissions import sources
+    from runtime.sandbox_choice import Flags, chosen
 
     where = rules.files(settings)
     if file:
-        found: Loaded | Policy = sources.check(file, (directory or Path()).resolve(), where.home)
+        one = sources.check(file, (directory or Path()).resolve(), where.home)
+        notices = sandbox_settings.read(one.document)[1] if one.document is not None else ()
+        found: Loaded | Policy = one
     else:
-        found = sources.policy_for(place.checkout(directory), where)
+        folder = place.checkout(directory)
+        found = sources.policy_for(folder, where)
+        notices = chosen(folder, where, Flags()).notices
     out = place.stdout()
-    for notice in found.notices:
+    for notice in (*found.notices, *notices):
         out.line(f"notice: {safe.line(notice)}")
     on_changes = sum(rule.is_on_effects for rule in found.rules)
     out.line(f"no errors: {count(len(found.rules), 'rule')}, {on_changes} of them about changes")

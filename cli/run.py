@@ -36,6 +36,9 @@ def run(
     deletions: options.Deletions = None,
     settings: options.Settings = "",
     sync: options.Sync = False,
+    profile: options.Profile = None,
+    runtime: options.Runtime = "",
+    base: options.Base = None,
 ) -> int:
     """Do one task in a container on a copy of the checkout, then ask what to keep.
 
@@ -60,6 +63,9 @@ def run(
         deletions=deletions,
         settings=settings,
         sync=sync,
+        profile=profile,
+        runtime=runtime,
+        base=base,
     )
     return carry_out(order.checked(), read_prompt(prompt))
 
@@ -103,7 +109,7 @@ async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Inte
     from sandbox.opening import opened
 
     async with (
-        opened(setup.session, setup.engine) as sandbox,
+        opened(setup.session, setup.engine, variables=setup.variables) as sandbox,
         agent_in(setup, sandbox, setup.order.mode) as agent,
         watched(setup, sandbox, agent),
     ):

@@ -16,6 +16,9 @@ def shell(
     apply: options.Apply = None,
     image: options.ImageName = "base",
     settings: options.Settings = "",
+    profile: options.Profile = None,
+    runtime: options.Runtime = "",
+    base: options.Base = None,
 ) -> int:
     """Open a shell in a container on a copy of the checkout, then ask what to keep.
 
@@ -24,6 +27,7 @@ def shell(
     from cli import exits, place
     from cli.ask import has_person
     from cli.case import freeze
+    from cli.choosing import Wanted
     from cli.ending import settle
     from cli.exec import open_session
     from cli.rules import policy_of
@@ -35,8 +39,9 @@ def shell(
         raise exits.Misuse("`paddock shell` needs a terminal: `paddock exec -- CMD` runs a command without one")
     here = place.place()
     out = place.stdout()
-    engine, session = open_session("shell", "shell", here, directory, image, out)
-    out.line(out.style(f"session {session.id[:8]} · a copy: nothing reaches the checkout before you say so", "dim"))
+    wanted = Wanted(profile, runtime, base, settings)
+    engine, session = open_session("shell", "shell", here, directory, image, out, wanted)
+    out.line(out.style("nothing reaches the checkout before you say so", "dim"))
     policy_of(session, settings)
     terms = Terms(apply or "ask", is_explicit=apply is not None, can_ask=True, settings=settings)
     try:
@@ -53,10 +58,15 @@ def shell(
 
 
 async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts") -> int:
+    from cli import environment
     from sandbox.base import Call
     from sandbox.opening import noted, opened
     from sandbox.terminal import attach
 
     del interrupts  # keys go to the shell, Ctrl-C too
-    async with opened(session, engine) as sandbox, noted(sandbox, Call("shell", "shell", "", agent="you")):
+    variables = environment.named(session.meta().choice.environment)
+    async with (
+        opened(session, engine, variables=variables) as sandbox,
+        noted(sandbox, Call("shell", "shell", "", agent="you")),
+    ):
         return await attach(sandbox, [await sandbox.shell(), "-l"])

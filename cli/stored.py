@@ -96,6 +96,7 @@ def as_json(one: Stored) -> dict[str, object]:
         row |= one.meta.model_dump(
             mode="json", include={"kind", "title", "checkout", "created", "image", "image_name", "model"}
         )
+        row["profile"] = one.meta.choice.profile
     return row | ({"problem": one.problem} if one.problem else {})
 
 
@@ -108,6 +109,7 @@ def facts(one: Stored) -> Iterator[tuple[str, str]]:
         yield "checkout", one.meta.checkout
         yield "started", f"{one.meta.created.astimezone():%Y-%m-%d %H:%M} ({age(one.meta.created)} ago)"
         yield "image", f"{one.meta.image_name} ({one.meta.image.removeprefix('sha256:')[:12]})"
+        yield "profile", " · ".join(filter(None, (one.meta.choice.profile, one.meta.choice.runtime)))
         if one.meta.model:
             yield "model", one.meta.model
     yield "state", f"{one.pending} pending" if one.state == "pending" else one.state

@@ -40,7 +40,13 @@ async def agent_for(
             answering,
             Workbench(sandbox, cwd, session.outputs, todos=todos_of(transcript)),
             bounds=bounds,
-            system=system_prompt(root=sandbox.root, cwd=cwd, mode=bounds.mode, today=date.today()),  # noqa: DTZ011
+            system=system_prompt(
+                root=sandbox.root,
+                cwd=cwd,
+                mode=bounds.mode,
+                today=date.today(),  # noqa: DTZ011
+                profile=session.meta().choice.profile,
+            ),
         )
         agent.notices += transcript.notices
         instruct(agent, places, cwd)

@@ -11,14 +11,18 @@ import platformdirs
 from images import catalog
 from runtime.agent import agent_for
 from runtime.events import Event, Finished
-from runtime.permissions.errors import DeniedByRule
+from runtime.permissions.errors import DeniedByRule, SettingsError
 from runtime.permissions.policy import Policy
 from runtime.permissions.sources import own_files, policy_for
+from runtime.sandbox_choice import Flags, chosen
 from runtime.settings import Bounds, ModelChoice, Places
+from sandbox.advisories import holes
 from sandbox.base import Call, Command, ExecResult, Sandbox
 from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
+from sandbox.choice import Choice, ProfileName
 from sandbox.engine import Engine
+from sandbox.errors import SandboxError
 from sandbox.escape import escape
 from sandbox.gate.aliases import aliases
 from sandbox.gate.apply import Applied, Conflicts, apply
@@ -32,6 +36,7 @@ from sandbox.gate.recovery import recover
 from sandbox.gate.undo import last_apply, undo
 from sandbox.opening import noted, opened, prepare
 from sandbox.orphans import sweep
+from sandbox.runtimes import checked_runtime
 from sandbox.sessions import Session, Sessions
 
 
@@ -147,7 +152,12 @@ class Project:
 
 @asynccontextmanager
 async def project(
-    checkout: str | Path, *, image: str = catalog.DEFAULT, state: Path | None = None, resume: str = ""
+    checkout: str | Path,
+    *,
+    image: str = catalog.DEFAULT,
+    state: Path | None = None,
+    resume: str = "",
+    profile: ProfileName | None = None,
 ) -> AsyncIterator[Project]:
     """A sandbox on a folder, for the length of the block; what it changed stays pending in its session.
 
@@ -156,8 +166,10 @@ async def project(
         image: a name of the catalog, or any image the engine holds or can pull.
         state: where sessions are kept; None is the user's own place, shared with the command line.
         resume: the id of an earlier session, to go on with its conversation and its files.
+        profile: how tight the sandbox is; None is what settings say. `build` and `compat` have to be named here.
 
-    The permission rules of the user's settings files hold, as on the command line.
+    The user's settings files hold, as on the command line: their permission rules and what they say of the sandbox, but
+    for variables of the environment, of which none goes in.
 
     Raises: EngineUnavailable, ImageError, CheckoutRefused, SessionNotFound, SessionBusy, SettingsError.
     """
@@ -168,12 +180,31 @@ async def project(
         recover(folder, sessions=sessions)
         engine = Engine.connect()
         sweep(engine)
-        if resume:
-            return folder, engine, sessions.find(resume)
+        session = sessions.find(resume) if resume else None
+        choice = _chosen(folder, profile, engine, session)
+        if session is not None:
+            session.save(session.meta().model_copy(update={"choice": choice}))
+            return folder, engine, session
         pinned = catalog.resolve(image, engine.images, lambda _: None)
-        return folder, engine, prepare(sessions=sessions, checkout=folder, kind="run", image=pinned)
+        made = prepare(sessions=sessions, checkout=folder, kind="run", image=pinned, choice=choice)
+        return folder, engine, made
 
     folder, engine, session = await anyio.to_thread.run_sync(prepared)
     policy = await anyio.to_thread.run_sync(policy_for, folder, own_files(), session)
     async with opened(session, engine) as sandbox:
         yield Project(folder, session, sandbox, policy=policy)
+
+
+def _chosen(folder: Path, profile: ProfileName | None, engine: Engine, session: Session | None) -> Choice:
+    """What settings and the caller choose, held against the engine. Raises SettingsError, SandboxError."""
+    found = chosen(folder, own_files(), Flags(profile=profile), session)
+    if found.needs_consent:
+        raise SettingsError(
+            f"settings choose the profile {found.choice.profile}, in which tools are root inside: name it, as in "
+            f'project(…, profile="{found.choice.profile}")'
+        )
+    facts = engine.facts()
+    checked_runtime(found.choice.runtime, facts)
+    if found.must_be_patched and (known := holes(facts)):
+        raise SandboxError(f"{known[0].sentence}, and settings require a patched engine (requirePatched)")
+    return found.choice

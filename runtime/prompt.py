@@ -1,23 +1,41 @@
 """What the model is told about itself and its place: short, and true."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
 
 from runtime.permissions import Mode
+from sandbox.choice import ProfileName
 
 PLANNING = """
 This session only plans. Tools that could change a file are refused: read and search, then describe the change you
 would make, file by file, and stop."""
 
 
-def system_prompt(*, root: PurePosixPath, cwd: PurePosixPath, mode: Mode, today: date) -> str:
+AS_ROOT = """\
+Commands run as root: the system in there can be changed, but only
+  the project's files outlast the container."""
+RIGHTS: Mapping[ProfileName, str] = {
+    "strict": """\
+Commands run as a stranger who can read the project and
+  change none of it. What you need to write goes to your home folder, which is forgotten at the end.""",
+    "build": AS_ROOT,
+    "compat": AS_ROOT,
+}
+"""Where it is not an ordinary user."""
+
+
+def system_prompt(
+    *, root: PurePosixPath, cwd: PurePosixPath, mode: Mode, today: date, profile: ProfileName = "default"
+) -> str:
     """The system prompt. It says nothing that changes during a session, so that it stays cached."""
+    rights = RIGHTS.get(profile, "Commands run as an ordinary user.")
     return f"""\
 You are Paddock's coding agent. You work for a user on their project, with the tools you are given.
 
 # Where you are
 - All tools act inside a sandbox: a Linux container that holds a copy of the user's project at {root}.
-- The working directory is {cwd}. There is no network and no terminal. Commands run as an ordinary user.
+- The working directory is {cwd}. There is no network and no terminal. {rights}
 - What does not end by itself (a server, a watcher) is started with Bash's run_in_background and looked at with
   BashOutput. Programs inside reach each other over 127.0.0.1. Background commands end with the session.
 - Nothing you do reaches the user's own files. When you are done, Paddock shows the user what differs, and they decide

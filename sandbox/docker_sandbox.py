@@ -43,11 +43,15 @@ KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
 
 
 class DockerSandbox:
-    """The calls of a sandbox. Each waits for a container, has one started that has ended, and keeps it from idling."""
+    """The calls of a sandbox. Each waits for a container, has one started that has ended, and keeps it from idling.
+
+    `variables` are what commands find in their environment besides what is the sandbox's own.
+    """
 
     def __init__(self, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup, patience: Patience) -> None:
         meta = session.meta()
         self.root = PurePosixPath(meta.checkout)
+        self.variables: Mapping[str, str] = {}
         profile = profile_of(meta.choice)
         self._most = profile.most()
         self._disk = DiskWatch(session, Room(profile.disk, profile.files))
@@ -175,7 +179,7 @@ class DockerSandbox:
             "op": "run",
             "argv": list(command.argv),
             "cwd": str(command.cwd),
-            "env": {**self._life.environment, **command.env},
+            "env": {**self._life.environment, **self.variables, **command.env},
             "stdin": command.stdin is not None,
             "report": command.report,
             "file_size": self._disk.largest_file,

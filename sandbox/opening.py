@@ -1,7 +1,7 @@
 """Opening a sandbox for a session: it starts in the background and ends with the block; the workspace stays."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -55,17 +55,24 @@ def prepare(
 
 @asynccontextmanager
 async def opened(
-    session: Session, engine: Engine, *, lazily: bool = False, patience: Patience | None = None
+    session: Session,
+    engine: Engine,
+    *,
+    lazily: bool = False,
+    patience: Patience | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[DockerSandbox]:
     """A sandbox for a session, held by this process alone while the block runs.
 
     Yields at once; the container starts in the background, or, `lazily`, with the first call that needs it; calls wait
     for it. A start that fails makes the call that needs it raise its reason, not the block. `patience` is what the
-    session chose, if None. Raises: SessionBusy.
+    session chose, if None. `variables` are set for every command; none of the host's is but these.
+    Raises: SessionBusy.
     """
     with session.hold():
         async with beside() as tasks:
             sandbox = DockerSandbox(session, engine, tasks, patience or Patience(session.meta().choice.idle))
+            sandbox.variables = variables or {}
             if not lazily:
                 sandbox.begin()
             try:

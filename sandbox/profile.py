@@ -106,8 +106,9 @@ def this_machine() -> Machine:
 
 def profiles(machine: Machine) -> Mapping[ProfileName, Profile]:
     """Every profile, the tightest first: each may do all that those before it may."""
-    half, most, rest = machine.memory // 2, machine.memory * 3 // 4, max(1, machine.cores - 1)
+    half, most = machine.memory // 2, machine.memory * 3 // 4
     default = Profile("default", min(4 * GIB, half), min(2, machine.cores), 512)
+    rest = max(default.cpus, machine.cores - 1)
     as_root = Profile(
         "build", min(8 * GIB, most), rest, 2048, user=ROOT, capabilities=APT, filter="engine", changes_image=True
     )

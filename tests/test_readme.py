@@ -58,7 +58,7 @@ def test_the_tour_shows_every_command_a_day_needs() -> None:
     assert {"run", "exec", "shell", "status", "diff", "review", "apply", "undo", "discard"} <= named
 
 
-PAGES = ("README.md", "docs/gate.md", "docs/permissions.md", "docs/commits.md")
+PAGES = ("README.md", "docs/gate.md", "docs/permissions.md", "docs/commits.md", "docs/security-model.md")
 
 
 def printed(page: str) -> set[tuple[str, ...]]:

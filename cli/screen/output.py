@@ -49,11 +49,12 @@ class Output:
     def head(self, setup: "Setup") -> None:
         """Say what works where, before anything happens."""
         if isinstance(self.screen, JsonScreen):
+            self.screen.sandbox = setup.agreed.as_json()
             return
         meta = setup.session.meta()
         model = "a script" if setup.order.script is not None else setup.model.full_name
         where = f"a copy of {_short(meta.checkout, setup.here.environment.home)}"
-        parts = (f"session {setup.session.id[:8]}", where, f"image {meta.image_name}", model)
+        parts = (f"session {setup.session.id[:8]}", where, f"image {meta.image_name}", setup.agreed.described, model)
         text = safe.line(" · ".join(parts))
         self.progress.line(self.progress.style(text, "dim"))
         self.progress.line()

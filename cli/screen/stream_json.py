@@ -15,10 +15,12 @@ class JsonScreen:
     """Writes one object a line; with `only_result` nothing but the last.
 
     Escapes everything outside ASCII, so that no byte of a tool's output can reach a terminal as anything but text.
+    `sandbox` is what the first line says of it.
     The `result` object waits for `settle`: what became of the changes belongs in it.
     """
 
     def __init__(self, write: Write, *, partial: bool = False, only_result: bool = False) -> None:
+        self.sandbox: Mapping[str, object] = {}
         self._write = write
         self._partial = partial
         self._only_result = only_result
@@ -38,7 +40,8 @@ class JsonScreen:
             if isinstance(event, Finished):
                 self._result = line
             elif not self._only_result:
-                self._put({**line, "paddock_version": version()} if isinstance(event, Started) else line)
+                ours = {"sandbox": dict(self.sandbox), "paddock_version": version()}
+                self._put({**line, **ours} if isinstance(event, Started) else line)
 
     def settle(self, host: Mapping[str, Any]) -> None:
         """Write the result, with the truth about the host in it. Says nothing if the run never came to its end."""

@@ -72,11 +72,25 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Document:
+    """A settings file as JSON, for who reads another part of it than the rules."""
+
+    source: Source
+    value: Mapping[str, object]
+    lines: Mapping[Steps, int]
+
+    def line(self, *steps: str | int) -> int:
+        """On which line a value stands, or what is around it."""
+        return nearest(self.lines, steps)
+
+
+@dataclass(frozen=True)
 class Loaded:
-    """What one settings file says."""
+    """What one settings file says; `document` is None for one that could not be read."""
 
     rules: tuple[Rule, ...] = ()
     notices: tuple[str, ...] = ()
+    document: Document | None = None
 
 
 def read_file(path: str) -> bytes | None:
@@ -125,7 +139,7 @@ def load(data: bytes, source: Source, around: Surroundings) -> Loaded:
         said = _Settings.model_validate(value).permissions
     except pydantic.ValidationError as error:
         raise SettingsError(_first_problem(error, source, lines)) from error
-    return _Loading(source, around, lines).all_of(said)
+    return replace(_Loading(source, around, lines).all_of(said), document=Document(source, value, lines))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pydantic
 from runtime.permissions.errors import SettingsError
 from runtime.permissions.policy import Policy, counts
 from runtime.permissions.rules import Rule, Scope, Source
-from runtime.permissions.settings import Loaded, Surroundings, load, read_file, read_regular
+from runtime.permissions.settings import Document, Loaded, Surroundings, load, read_file, read_regular
 from sandbox.errors import CheckoutRefused, SessionNotFound
 from sandbox.gate.host import opened, opened_checkout
 from sandbox.gate.syscalls import FILE
@@ -75,6 +75,13 @@ def policy_for(checkout: Path, files: Files, session: Session | None = None) -> 
     ignored = [rule for rule in rules if rule.is_on_effects and not counts(rule)]
     notices += [f"{rule.where}: allow {rule.text} is ignored: a repository cannot allow itself" for rule in ignored]
     return Policy(str(checkout), tuple(rules), tuple(notices))
+
+
+def documents(checkout: Path, files: Files, session: Session | None = None) -> Sequence[Document]:
+    """The settings files for a checkout that can be read, those with the most say first. Raises like `policy_for`."""
+    around = Surroundings(os.path.realpath(files.home), str(checkout))
+    found = _all(files, around, _repository(checkout, session))
+    return [one.document for one in found if one.document is not None]
 
 
 def check(name: str, checkout: Path, home: Path) -> Loaded:

@@ -1,0 +1,105 @@
+"""Which sandbox a command gets: settings and flags made one choice, agreed to, and held against the engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import exits, place, rules
+from cli.ask import Person, has_person
+from cli.options import BaseKind, ProfileName
+from cli.screen import safe
+
+if TYPE_CHECKING:
+    from cli.screen.terminal import Terminal
+    from sandbox.choice import Choice
+    from sandbox.engine import Engine
+    from sandbox.sessions import Session
+
+RISKS: Mapping[str, str] = {
+    "build": "commands are root in there, and the system in there can be changed",
+    "compat": "commands are root in there, may use setuid programs, and have the engine's own system call filter",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the flags of a command say about the sandbox; `settings` is what `--settings` was given."""
+
+    profile: ProfileName | None = None
+    runtime: str = ""
+    base: BaseKind | None = None
+    settings: str = ""
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """The choice, and the name of the runtime that it comes to on this engine."""
+
+    choice: "Choice"
+    runtime: str
+
+    @property
+    def described(self) -> str:
+        """For the first line of a session."""
+        profile = "egress (no network yet)" if self.choice.profile == "egress" else self.choice.profile
+        return f"profile {profile} · {self.runtime}"
+
+    def as_json(self) -> dict[str, object]:
+        """For programs."""
+        return {"profile": self.choice.profile, "runtime": self.runtime, "network": False}
+
+
+def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", session: "Session | None" = None) -> Agreed:
+    """What holds for a new session, or from now on for `session`. Asks where that is needed.
+
+    Raises: SettingsError, SandboxError, Misuse, ApprovalNeeded, CliError.
+    """
+    from runtime.sandbox_choice import Flags, chosen
+    from sandbox.runtimes import UnknownRuntime, checked_runtime
+
+    if session is not None and wanted.base is not None:
+        raise exits.Misuse("what a session lies on is decided when it begins: leave out --base, or start a new one")
+    flags = Flags(wanted.profile, wanted.runtime, wanted.base)
+    found = chosen(folder, rules.files(wanted.settings), flags, session)
+    for notice in found.notices:
+        place.stderr().line(f"paddock: {safe.line(notice)}")
+    facts = engine.facts()
+    try:
+        runtime = checked_runtime(found.choice.runtime, facts)
+    except UnknownRuntime as error:
+        raise exits.Misuse(str(error)) from error
+    if found.must_be_patched:
+        _refuse_holes(facts)
+    _consent(found.choice.profile, said, is_named=not found.needs_consent)
+    if session is not None and found.choice != session.meta().choice:
+        session.save(session.meta().model_copy(update={"choice": found.choice}))
+    return Agreed(found.choice, runtime)
+
+
+def _refuse_holes(facts: Mapping[str, Any]) -> None:
+    from sandbox.advisories import holes
+
+    found = holes(facts)
+    if found:
+        raise exits.CliError(
+            f"{found[0].sentence}, and settings require a patched engine (requirePatched): "
+            "update it, or look at `paddock doctor`"
+        )
+
+
+def _consent(profile: str, said: "Terminal", *, is_named: bool) -> None:
+    """Nobody is root inside without a person's word: on a terminal now, elsewhere by the flag."""
+    if profile not in RISKS:
+        return
+    if not has_person():
+        if not is_named:
+            raise exits.ApprovalNeeded(
+                f"settings choose the profile {profile}, and nobody can be asked: name it with --profile {profile}"
+            )
+        return
+    said.line(f"profile {profile}: {RISKS[profile]}")
+    person = Person(said)
+    is_agreed = person.confirm("go on?") if profile == "build" else person.read("type compat to go on: ") == "compat"
+    if not is_agreed:
+        raise exits.CliError("nothing was started: `--profile default` needs no word of yours")
