@@ -1,6 +1,7 @@
 """The contract: a place where commands run and files change, apart from the host."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
@@ -128,6 +129,22 @@ class Process(Protocol):
         ...
 
 
+class Connection(Protocol):
+    """A connection to something that listens inside. Bytes are passed on as they are, each way until its end."""
+
+    async def send(self, data: bytes) -> None:
+        """Say something to it. Raises PortClosed, SandboxLost."""
+        ...
+
+    async def send_end(self) -> None:
+        """Say no more; it may still answer."""
+        ...
+
+    async def receive(self) -> bytes:
+        """What it says next, empty once it has said all. Raises PortClosed, SandboxLost."""
+        ...
+
+
 @dataclass(frozen=True)
 class Call:
     """What a change can be put down to: one tool call of an agent, or one command of a person.
@@ -190,6 +207,17 @@ class Sandbox(Protocol):
     @property
     def processes(self) -> Sequence[Process]:
         """Every command that was started in the background, in the order of their start, ended ones too."""
+        ...
+
+    def connected(self, port: int, /) -> AbstractAsyncContextManager[Connection]:
+        """A connection to what listens on a TCP port of the sandbox's own loopback address, as long as the block runs.
+
+        Raises: PortClosed if nothing does.
+        """
+        ...
+
+    async def listening(self) -> Sequence[int]:
+        """The TCP ports on which something inside listens, in order. A claim of the sandbox's own kernel."""
         ...
 
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:

@@ -51,6 +51,11 @@ class Stream:
 
     async def send_data(self, data: bytes) -> None:
         """Send bytes to the process's stdin, as fast as it takes them, then their end."""
+        await self.send_some(data)
+        await self.send(Kind.END)
+
+    async def send_some(self, data: bytes) -> None:
+        """Send bytes, as fast as they are taken. Raises SandboxLost."""
         for start in range(0, len(data), CHUNK):
             piece = data[start : start + CHUNK]
             while self._may_send < len(piece):
@@ -58,10 +63,9 @@ class Stream:
                 await self._more_credit.wait()
             self._may_send -= len(piece)
             await self.send(Kind.DATA, b"\x00" + piece)
-        await self.send(Kind.END)
 
     async def receive(self) -> Frame:
-        """The next DATA or DONE frame. Raises SandboxLost when there will be none."""
+        """The next DATA, END or DONE frame. Raises SandboxLost when there will be none."""
         frame = await self._receive.receive()
         if frame is None:
             raise self._channel.lost()

@@ -3,8 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
@@ -29,6 +29,7 @@ from sandbox.gate.freeze import frozen
 from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hiding import Hiding
 from sandbox.life import Around, Life
+from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
 from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
@@ -235,6 +236,22 @@ class DockerSandbox:
         async with self._life.use() as container, container.channel.stream() as stream:
             await stream.open({"op": "count"})
             return done_of(await stream.receive()).left
+
+    async def listening(self) -> Sequence[int]:
+        """The TCP ports on which something inside listens."""
+        async with self._life.use() as container, container.channel.stream() as stream:
+            await stream.open({"op": "listening"})
+            return done_of(await stream.receive()).ports
+
+    @asynccontextmanager
+    async def connected(self, port: int, /) -> AsyncIterator[PortStream]:
+        """A connection to a port inside, as long as the block runs."""
+        async with (
+            self._life.use() as container,
+            container.channel.stream() as stream,
+            port_stream(stream, port) as connection,
+        ):
+            yield connection
 
     async def note(self, call: Call | None, /) -> Sequence[bytes]:
         """Which paths changed since the last note, recorded as this call's doing; no engine is asked."""

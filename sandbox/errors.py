@@ -9,6 +9,8 @@
     │   └── SessionNotFound    no such session
     ├── SessionBusy            another process holds this session, or is applying to this checkout
     ├── TooManyProcesses       as many background commands as there may be run already
+    ├── PortClosed             nothing inside listens on a port, or what did broke the connection off
+    ├── PortTaken              a port of this machine is in use, so nothing inside can be reached by it
     ├── OutOfSpace             the host's disk is full; nothing was written
     ├── ApplyUnfinished        a committed apply could not be finished here; the next command goes on with it
     ├── CommitRefused          commits cannot leave the sandbox, or none can be made; the repository is as it was
@@ -67,6 +69,14 @@ class SessionBusy(SandboxError):
 
 class TooManyProcesses(SandboxError):
     """No further command can be started in the background until one of them ends."""
+
+
+class PortClosed(SandboxError):
+    """Nothing inside answers on that port, or the connection broke off."""
+
+
+class PortTaken(SandboxError):
+    """The loopback port on the host that was asked for is in use; another one can be named."""
 
 
 class OutOfSpace(SandboxError):

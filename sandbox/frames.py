@@ -22,7 +22,7 @@ LARGEST = 1024 * 1024
 
 
 class Kind(IntEnum):
-    """What a frame means. OPEN, END, KILL, RESIZE go in; DONE, HELLO come out; DATA and CREDIT go both ways."""
+    """What a frame means. OPEN, KILL, RESIZE go in; DONE, HELLO come out; DATA, END and CREDIT go both ways."""
 
     OPEN = 1
     DATA = 2
@@ -85,7 +85,7 @@ class Parser:
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
             length, stream, kind = HEADER.unpack_from(self._buffer)
-            if length > LARGEST or kind not in (Kind.DATA, Kind.CREDIT, Kind.DONE, Kind.HELLO):
+            if length > LARGEST or kind not in (Kind.DATA, Kind.END, Kind.CREDIT, Kind.DONE, Kind.HELLO):
                 raise SandboxLost("the sandbox broke the protocol")
             end = HEADER.size + length
             if len(self._buffer) < end:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from sandbox.choice import Choice, ProfileName
@@ -158,6 +159,15 @@ def user_of(meta: Meta) -> User:
     return profile_of(meta.choice).tools(User(meta.uid, meta.gid))
 
 
+LOOPBACK_OF_VERSION_6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
+"""Engines turn IPv6 off where there is no network, `::1` too, which many a test suite listens on."""
+
+
+def machine_has_version_6() -> bool:
+    """Whether the kernel knows IPv6; where it does not, a container that asks for it could not start."""
+    return Path("/proc/sys/net/ipv6").is_dir()
+
+
 def request(
     profile: Profile,
     *,
@@ -193,6 +203,7 @@ def request(
         "HostConfig": {
             "AutoRemove": True,
             "NetworkMode": "none",
+            "Sysctls": LOOPBACK_OF_VERSION_6 if machine_has_version_6() else {},
             "IpcMode": "private",
             "CgroupnsMode": "private",
             "Privileged": False,

@@ -21,13 +21,14 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 
 from sandbox.background import Background, Backgrounds, heard_by
 from sandbox.base import PYTHON, RIPGREP, Call, Command, Entry, ExecResult, OnOutput, Output, Stream
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
-from sandbox.errors import FileError, FileErrorKind, SandboxError, SandboxLost
+from sandbox.errors import FileError, FileErrorKind, PortClosed, SandboxError, SandboxLost
 from sandbox.gate.pulse import OnProgress
 
 MARK = "FAKE_SANDBOX_CALL"
@@ -167,6 +168,30 @@ class FakeSandbox:
         """Every background command."""
         return self._background.all
 
+    async def listening(self) -> Sequence[int]:
+        """The TCP ports that processes of calls listen on."""
+        inodes = set()
+        for call in self._running:
+            for pid in processes(call):
+                with contextlib.suppress(OSError):
+                    inodes |= {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+        rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+        found = [row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
+        return sorted({int(address.rpartition(":")[2], 16) for address in found})
+
+    @contextlib.asynccontextmanager
+    async def connected(self, port: int, /) -> AsyncIterator["FakeConnection"]:
+        """A connection to a port of this machine."""
+        try:
+            stream = await anyio.connect_tcp("127.0.0.1", port)
+        except OSError:
+            try:
+                stream = await anyio.connect_tcp("::1", port)
+            except OSError as error:
+                raise PortClosed(f"nothing inside listens on port {port}") from error
+        async with stream:
+            yield FakeConnection(stream)
+
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
         """The content of a regular file."""
         await anyio.lowlevel.checkpoint()
@@ -251,6 +276,33 @@ class FakeSandbox:
             raise FileError("outside", ascii(str(path)), "is no name a file can have") from error
         if not path.is_absolute() or "\0" in str(path):
             raise FileError("outside", ascii(str(path)), "is not an absolute path")
+
+
+@dataclass(frozen=True)
+class FakeConnection:
+    """A connection as the contract says it."""
+
+    stream: anyio.abc.SocketStream
+
+    async def send(self, data: bytes) -> None:
+        """Say something."""
+        try:
+            await self.stream.send(data)
+        except anyio.BrokenResourceError as error:
+            raise PortClosed("the connection broke off") from error
+
+    async def send_end(self) -> None:
+        """Say no more."""
+        await self.stream.send_eof()
+
+    async def receive(self) -> bytes:
+        """What it says next, empty at the end."""
+        try:
+            return await self.stream.receive()
+        except anyio.EndOfStream:
+            return b""
+        except anyio.BrokenResourceError as error:
+            raise PortClosed("the connection broke off") from error
 
 
 async def run_process(command: Command, env: dict[str, str], call: str, on_output: OnOutput | None) -> ExecResult:

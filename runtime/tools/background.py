@@ -17,6 +17,7 @@ FIRST_LOOK = 0.25
 TOLD = 30_000
 DEFAULT_WAIT, LONGEST_WAIT = 30_000, 600_000
 BETWEEN_LOOKS = 0.1  # seconds; lines come in crowds, and each look for a pattern is a process inside
+BETWEEN_PORTS = 0.2
 SEARCH_SECONDS = 10.0
 
 Id = Annotated[
@@ -46,6 +47,12 @@ class BashOutputInput(ToolInput):
     wait_for: Annotated[
         str | None,
         pydantic.Field(description="Wait until a new line matches this regular expression, or the command ends"),
+    ] = None
+    wait_for_port: Annotated[
+        int | None,
+        pydantic.Field(
+            gt=0, le=65535, description="Wait until something listens on this TCP port, or the command ends"
+        ),
     ] = None
     timeout: Annotated[int, pydantic.Field(gt=0, le=LONGEST_WAIT, description="Milliseconds to wait at most")] = (
         DEFAULT_WAIT
@@ -182,22 +189,28 @@ def still_running(processes: Sequence[Process]) -> str:
 
 async def wait(given: BashOutputInput, process: Process, context: Context) -> str:
     """Wait for what was asked for, if anything was; what to note if it did not come. Raises ToolFailed."""
-    if not given.block and given.wait_for is None:
+    signs = [f"`{given.wait_for}` has not been said"] if given.wait_for is not None else []
+    signs += [f"nothing listens on {given.wait_for_port}"] if given.wait_for_port is not None else []
+    if not given.block and not signs:
         return ""
     with anyio.move_on_after(given.timeout / 1000):
         while process.status == "running":
-            if given.wait_for is not None and (await matching(process.unread(), given.wait_for, context)).all:
+            if signs and await has_come(given, process, context):
                 return ""
-            await process.news()
+            with anyio.move_on_after(BETWEEN_PORTS if given.wait_for_port is not None else None):
+                await process.news()
             await anyio.sleep(BETWEEN_LOOKS)
-    if given.wait_for is not None and not (await matching(process.unread(), given.wait_for, context)).all:
-        return "nothing matched until it ended" if process.status != "running" else waited(given, "nothing matched")
-    return waited(given, "it has not ended") if given.block and process.status == "running" else ""
+    is_running = process.status == "running"
+    if signs and not await has_come(given, process, context):
+        return f"waited {given.timeout / 1000:g} s: {' or '.join(signs)}" if is_running else " or ".join(signs)
+    return f"waited {given.timeout / 1000:g} s: it has not ended" if given.block and is_running else ""
 
 
-def waited(given: BashOutputInput, what: str) -> str:
-    """That a wait was in vain."""
-    return f"waited {given.timeout / 1000:g} s: {what} yet"
+async def has_come(given: BashOutputInput, process: Process, context: Context) -> bool:
+    """Whether the signs that are waited for are there: the port, and the line among what is not told yet."""
+    if given.wait_for_port is not None and given.wait_for_port not in await context.sandbox.listening():
+        return False
+    return given.wait_for is None or bool((await matching(process.unread(), given.wait_for, context)).all)
 
 
 async def matching(output: Output, pattern: str, context: Context) -> Output:
@@ -220,13 +233,15 @@ BASH_OUTPUT = Tool(
     name="BashOutput",
     description=(
         "Tell how a command started with Bash's `run_in_background` stands, and what it has said since the last look "
-        "(stdout and stderr as they came). `block` waits for its end, `wait_for` for a line, such as the one that says "
-        "that a server is ready; never poll with sleep. Without `bash_id` it lists all background commands."
+        "(stdout and stderr as they came). `block` waits for its end, `wait_for` for a line, `wait_for_port` for a "
+        "server that is ready; never poll with sleep. Without `bash_id` it lists all background commands."
     ),
     input=BashOutputInput,
     read_only=True,
     summary=lambda given: " ".join(
-        filter(None, [given.bash_id or "all", given.wait_for and f"until {given.wait_for}"])
+        filter(
+            None, [given.bash_id or "all", given.wait_for, f"port {given.wait_for_port}" if given.wait_for_port else ""]
+        )
     ),
     run=bash_output,
 )

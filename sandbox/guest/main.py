@@ -21,6 +21,7 @@ from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
 from sandbox.guest.limits import Limits
 from sandbox.guest.processes import Crew, descendants, kill_below
+from sandbox.guest.relay import MOST, Relay, listening
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
@@ -37,6 +38,7 @@ class Guest:
         self.on_read = {}
         self.on_write = {}
         self.calls = {}
+        self.relays = {}
         self.crew = None
         self.prepare_at = 0.0
         self.ours = set()
@@ -139,18 +141,9 @@ class Guest:
             self.on_frame(stream, kind, payload)
 
     def on_frame(self, stream, kind, payload):
-        call = self.calls.get(stream)
+        call = self.calls.get(stream) or self.relays.get(stream)
         if kind == OPEN:
-            request = json.loads(payload)
-            if request["op"] == "run":
-                self.begin(stream, request, payload)
-            elif request["op"] == "count":
-                send_json(1, stream, DONE, {"left": self.count()})
-            elif request["op"] == "clear":
-                ended = kill_below(os.getpid(), self.spare(), self.ours)
-                send_json(1, stream, DONE, {"left": self.count(), "ended": ended})
-            else:
-                self.helper.pass_on(stream, kind, payload)
+            self.open(stream, json.loads(payload), payload)
         elif call is None:
             self.helper.pass_on(stream, kind, payload)
         elif kind == DATA:
@@ -164,6 +157,21 @@ class Guest:
         elif kind == RESIZE:
             call.resize(json.loads(payload))
 
+    def open(self, stream, request, payload):
+        if request["op"] == "run":
+            self.begin(stream, request, payload)
+        elif request["op"] == "count":
+            send_json(1, stream, DONE, {"left": self.count()})
+        elif request["op"] == "clear":
+            ended = kill_below(os.getpid(), self.spare(), self.ours)
+            send_json(1, stream, DONE, {"left": self.count(), "ended": ended})
+        elif request["op"] == "listening":
+            send_json(1, stream, DONE, {"ports": listening()})
+        elif request["op"] == "connect":
+            self.connect(stream, request["port"])
+        else:
+            self.helper.pass_on(stream, OPEN, payload)
+
     def begin(self, stream, request, payload):
         call = Call(self, stream, bool(request.get("stdin")))
         try:
@@ -174,6 +182,13 @@ class Guest:
             send_json(1, stream, DONE, {**done, **call.told_limits()})
         else:
             self.calls[stream] = call
+
+    def connect(self, stream, port):
+        if len(self.relays) >= MOST:
+            send_json(1, stream, DONE, {"gone": "refused"})
+            return
+        relay = self.relays[stream] = Relay(self, stream, port)
+        relay.dial()
 
     def crew_for(self, call):
         """A crew that can work: what calls left running makes way for it. Raises OSError."""

@@ -1,5 +1,6 @@
 """Bash in the background, BashOutput and KillShell, each through its own input model, with real processes."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,9 @@ def test_a_wait_in_vain_says_so_and_ends(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         name = await start(desk, "echo up; sleep 1000")
         result = await desk.use("BashOutput", {"bash_id": name, "wait_for": "never", "timeout": 300})
-        assert result.text.endswith("\nup\n(waited 0.3 s: nothing matched yet)")
+        assert result.text.endswith("\nup\n(waited 0.3 s: `never` has not been said)")
         result = await desk.use("BashOutput", {"bash_id": name, "block": True, "timeout": 300})
-        assert result.text.endswith("(waited 0.3 s: it has not ended yet)")
+        assert result.text.endswith("(waited 0.3 s: it has not ended)")
 
     at_bench(tmp_path, test)
 
@@ -99,7 +100,24 @@ def test_waiting_for_a_line_ends_with_the_command(tmp_path: Path) -> None:
         name = await start(desk, "sleep 0.5; echo address in use; exit 1")
         with anyio.fail_after(20):
             result = await desk.use("BashOutput", {"bash_id": name, "wait_for": "listening"})
-        assert result.text.split(": ", 1)[1] == "exit code 1\naddress in use\n(nothing matched until it ended)"
+        assert result.text.split(": ", 1)[1] == "exit code 1\naddress in use\n(`listening` has not been said)"
+
+    at_bench(tmp_path, test)
+
+
+def test_waiting_for_a_port_ends_when_something_listens(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        server = (
+            f"import socket, time; time.sleep(0.7); s = socket.create_server(('127.0.0.1', {port})); time.sleep(1000)"
+        )
+        name = await start(desk, f'python3 -c "{server}"')
+        early = await desk.use("BashOutput", {"bash_id": name, "wait_for_port": port, "timeout": 100})
+        assert early.text.endswith(f"(waited 0.1 s: nothing listens on {port})")
+        with anyio.fail_after(20):
+            result = await desk.use("BashOutput", {"bash_id": name, "wait_for_port": port})
+        assert result.text.endswith("(no new output)")
 
     at_bench(tmp_path, test)
 
