@@ -257,6 +257,7 @@ def find_shell():
 def main(config):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it waits: a crew may be told to kill at its birth
     for path, text in config["files"].items():
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)

@@ -59,6 +59,15 @@ async def test_killing_ends_all_of_it(any_sandbox: Sandbox) -> None:
     assert await left_over(any_sandbox) == b""
 
 
+async def test_what_is_killed_at_its_birth_dies_too(any_sandbox: Sandbox) -> None:
+    for _ in range(15):
+        born = [await start(any_sandbox, NAP) for _ in range(3)]
+        for process in reversed(born):
+            await process.kill()
+        assert [process.status for process in born] == ["killed"] * 3
+    assert await left_over(any_sandbox) == b""
+
+
 async def test_killing_one_leaves_the_others(any_sandbox: Sandbox) -> None:
     first, second = await start(any_sandbox, NAP), await start(any_sandbox, NAP)
     await first.kill()
