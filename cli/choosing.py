@@ -45,6 +45,11 @@ class Agreed:
         profile = "egress (no network yet)" if self.choice.profile == "egress" else self.choice.profile
         return f"profile {profile} · {self.runtime}"
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is what everybody gets who says nothing."""
+        return self.choice.profile == "default" and not self.choice.runtime
+
     def as_json(self) -> dict[str, object]:
         """For programs."""
         return {"profile": self.choice.profile, "runtime": self.runtime, "network": False}

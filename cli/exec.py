@@ -112,7 +112,7 @@ def open_session(
     said: "Terminal",
     wanted: "Wanted",
 ) -> tuple["Engine", "Session"]:
-    """The engine, and a new session on the checkout for a command or a shell; its first line is said."""
+    """The engine, and a new session on the checkout for a command or a shell; its first line is said to a person."""
     from cli import place
     from cli.choosing import agree
     from cli.order import title_of
@@ -132,7 +132,7 @@ def open_session(
         title=title_of(title),
         choice=agreed.choice,
     )
-    said.line(
-        said.style(safe.line(f"session {session.id[:8]} · a copy · image {found.name} · {agreed.described}"), "dim")
-    )
+    if said.is_terminal or not agreed.is_usual:  # in a pipe, what nobody asked for is in the way
+        first = f"session {session.id[:8]} · a copy · image {found.name} · {agreed.described}"
+        said.line(said.style(safe.line(first), "dim"))
     return engine, session
