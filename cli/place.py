@@ -106,7 +106,21 @@ def image_for(name: str, engine: "Engine", here: Place, terminal: Terminal) -> "
 
     steps = Steps(terminal, f"image {name}")
     try:
-        return catalog.resolve(name, engine.images, steps, cache=here.environment.cache)
+        found = catalog.resolve(name, engine.images, steps, cache=here.environment.cache)
+    finally:
+        steps.done()
+    have_toolbox(engine, here, terminal)
+    return found
+
+
+def have_toolbox(engine: "Engine", here: Place, terminal: Terminal) -> None:
+    """See to it that what a sandbox brings along is on the engine, with progress. Raises ImageError, SandboxError."""
+    from cli.screen.progress import Steps
+    from sandbox import toolbox
+
+    steps = Steps(terminal, "toolbox")
+    try:
+        toolbox.ensure(engine, steps, here.environment.cache)
     finally:
         steps.done()
 
@@ -117,6 +131,7 @@ def image_of(session: "Session", engine: "Engine", here: Place, terminal: Termin
 
     meta = session.meta()
     if engine.images.find(meta.image):
+        have_toolbox(engine, here, terminal)
         return Image(meta.image_name, meta.image)
     image = image_for(meta.image_name, engine, here, terminal)
     if image.id != meta.image:

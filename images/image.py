@@ -17,6 +17,14 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """What an image asks for: variables for what runs in it, and folders that outlast a container (its VOLUMEs)."""
+
+    environment: Mapping[str, str]
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a long step is: `done` of `total` in `unit`s; `total` 0 means nobody knows."""
 

@@ -141,10 +141,15 @@ class Channel:
         for stream in list(self.streams.values()):
             stream.take(None)
 
+    @property
+    def last_words(self) -> str:
+        """The last line of what the guest complained of, hostile; empty if all is well."""
+        said = self._unwrapper.stderr.decode("utf-8", "backslashreplace").strip()
+        return said.rpartition("\n")[2]
+
     def lost(self) -> SandboxLost:
         """What to raise now that the guest is gone, with the last it said."""
-        last = self._unwrapper.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
-        why = f"{self._why or 'the sandbox ended'}{f' ({last[-1]})' if last else ''}"
+        why = f"{self._why or 'the sandbox ended'}{f' ({self.last_words})' if self.last_words else ''}"
         return SandboxLost(f"{why}: the outcome of what was running is unknown; the workspace is kept")
 
     async def send(self, *frames: Frame) -> None:

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 import pydantic
 
+from images.image import Wishes
 from sandbox import accounts, toolbox
 from sandbox.channel import Channel
 from sandbox.engine import Engine
@@ -38,12 +39,12 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class Container:
-    """A container that exists, the socket to its stdin and stdout, and the environment its image asks for."""
+    """A container that exists, the socket to its stdin and stdout, and what its image asks for."""
 
     id: str
     engine: Engine
     channel: Channel
-    image: Mapping[str, str]
+    wishes: Wishes
 
     async def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -84,7 +85,7 @@ async def create(session: Session, engine: Engine, hide: Callable[[], Awaitable[
     the start.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
-    config, image = await anyio.to_thread.run_sync(_config, session, engine)
+    config, wishes = await anyio.to_thread.run_sync(_config, session, engine)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
     try:
@@ -95,7 +96,7 @@ async def create(session: Session, engine: Engine, hide: Callable[[], Awaitable[
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    container = Container(id_, engine, channel, image)
+    container = Container(id_, engine, channel, wishes)
     try:
         await hide()
         await anyio.to_thread.run_sync(engine.start, id_)
@@ -128,9 +129,10 @@ async def greeted(container: Container) -> str:
     return hello.shell
 
 
-def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """The engine's request, and the environment that the image asks for."""
+def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes]:
+    """The engine's request, and what the image asks for."""
     meta = session.meta()
+    wishes = engine.images.wishes(meta.image)
     profile, user, owner = profile_of(meta.choice), user_of(meta), Owner.of(session.id)
     toolbox.ensure(engine, lambda _: None)
     who = accounts.accounts(meta.image, user)
@@ -143,13 +145,14 @@ def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Mappin
     config = request(
         profile,
         image=meta.image,
+        volumes=wishes.volumes,
         entrypoint=toolbox.entrypoint(user, profile, files),
         mounts=mounts,
         user=user,
         owner=owner,
         runtime=meta.choice.runtime,
     )
-    return config, engine.images.environment(meta.image)
+    return config, wishes
 
 
 def _check_and_attach(engine: Engine, id_: str, config: Mapping[str, Any]) -> socket.socket:

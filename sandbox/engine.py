@@ -16,7 +16,7 @@ import docker.utils
 import requests.exceptions
 
 from images.errors import ImageError, UnknownImage
-from images.image import OnProgress, Progress
+from images.image import OnProgress, Progress, Wishes
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
 from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 
@@ -228,11 +228,16 @@ class DockerImages:
                 if tag.startswith(prefix)
             }
 
-    def environment(self, image_id: str, /) -> Mapping[str, str]:
-        """The variables an image sets for what runs in it; a name without a value is left out."""
+    def wishes(self, image_id: str, /) -> Wishes:
+        """What an image asks for where it runs. Raises UnknownImage if the engine does not hold it any more."""
         with _engine_calls():
-            found = self._api.inspect_image(image_id)["Config"].get("Env") or []
-        return {name: value for name, mark, value in (one.partition("=") for one in found) if mark}
+            try:
+                found = self._api.inspect_image(image_id)["Config"]
+            except docker.errors.ImageNotFound as error:
+                raise UnknownImage(f"image {image_id} is not on the engine any more") from error
+        variables = (one.partition("=") for one in found.get("Env") or [])
+        environment = {name: value for name, mark, value in variables if mark}
+        return Wishes(environment, tuple(found.get("Volumes") or ()))
 
 
 @contextlib.contextmanager

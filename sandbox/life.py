@@ -188,7 +188,7 @@ class Life:
             starting.done.set()
 
     def _go_on(self, starting: Starting, container: Container, shell: str) -> None:
-        self.environment = environment(user_of(self._session.meta()), shell, container.image, PROGRAMS)
+        self.environment = environment(user_of(self._session.meta()), shell, container.wishes.environment, PROGRAMS)
         if self._state is not starting:
             return
         self._used = anyio.current_time()

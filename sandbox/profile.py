@@ -172,6 +172,7 @@ def request(
     profile: Profile,
     *,
     image: str,
+    volumes: Sequence[str],
     entrypoint: Sequence[str],
     mounts: Sequence[Mapping[str, Any]],
     user: User,
@@ -181,7 +182,8 @@ def request(
     """The engine's JSON for one sandbox; every line closes an attack that `tests/attacks` tries.
 
     The container's own main process is PID 1 and reaps: an init program would be one more process to trust.
-    `user` is whom tools run as; an empty `runtime` takes the engine's own.
+    `volumes` are the folders the image wants on the engine's disk: they are bounded, in memory, and gone with the
+    container, as all of ours. `user` is whom tools run as; an empty `runtime` takes the engine's own.
     """
     return {
         "Image": image,
@@ -222,7 +224,7 @@ def request(
             "OomScoreAdj": 500,
             "ShmSize": profile.shared_memory,
             "Ulimits": _limits(profile),
-            "Tmpfs": _scratch(profile, user),
+            "Tmpfs": {**_volumes(profile, volumes, mounts), **_scratch(profile, user)},
             "Mounts": list(mounts),
             **({"Runtime": runtime} if runtime else {}),
         },
@@ -247,6 +249,13 @@ def _scratch(profile: Profile, user: User) -> Mapping[str, str]:
         "/run": f"{common},noexec,size={16 * MIB},nr_inodes=1k,mode=0755",
         HOME: f"{common},exec,size={profile.home},nr_inodes={inodes},uid={user.uid},gid={user.gid},mode=0700",
     }
+
+
+def _volumes(profile: Profile, volumes: Sequence[str], mounts: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Folders in memory in place of the image's volumes, but for what is mounted there anyway."""
+    taken = {one["Target"] for one in mounts}
+    options = f"rw,nosuid,nodev,exec,size={profile.variable},nr_inodes=10k,mode=1777"
+    return {place: options for place in volumes if place not in taken}
 
 
 def _limits(profile: Profile) -> Sequence[Mapping[str, Any]]:

@@ -41,7 +41,7 @@ done
 ln -s ../bin/rg $box/tools/rg
 ln -s ../bin/busybox $box/tools/sh
 
-chroot . /$box/bin/python3 -I -S -m compileall -q --invalidation-mode unchecked-hash /$box/lib/python3.11
+chroot . /$box/bin/python3 -B -I -S -m compileall -q --invalidation-mode unchecked-hash /$box/lib/python3.11
 # All else goes, how apt reached its mirror too; the builder itself still needs the rest of apt's folders.
 rm -rf bin lib* sbin usr
 rm -f etc/hostname etc/resolv.conf etc/apt/apt.conf.d/99mmdebstrap etc/apt/sources.list.d/*

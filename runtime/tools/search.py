@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from runtime.tools.text import clean, decoded
 from runtime.tools.tool import Context, ToolFailed
-from sandbox.base import PYTHON, RIPGREP, Command
+from sandbox.base import APART, PYTHON, RIPGREP, Command
 from sandbox.errors import FileError
 
 TIMEOUT = 60.0
@@ -62,7 +62,7 @@ async def newest_first(arguments: Sequence[str], context: Context) -> tuple[Sequ
 async def search(argv: Sequence[str], context: Context) -> Found:
     """Run a search and tell apart: found, found nothing, could not search."""
     root = context.sandbox.root
-    command = Command(argv, root, timeout=TIMEOUT, keep=2 * KEPT, call_id=context.call_id)
+    command = Command(argv, root, env=APART, timeout=TIMEOUT, keep=2 * KEPT, call_id=context.call_id)
     try:
         result = await context.sandbox.run(command)
     except FileError as error:
