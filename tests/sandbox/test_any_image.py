@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from images import build, definition
 from images.image import Image
 from runtime.agent import agent_for
 from runtime.events import Event, ToolFinished
@@ -199,13 +200,33 @@ async def test_nothing_of_the_toolbox_can_be_changed_from_inside(sandbox: Docker
     assert b"WROTE" not in result.stdout.all
 
 
-async def test_git_make_venv_and_npm_like_programs_work_as_an_unknown_uid(image: Image, ground: Ground) -> None:
-    async with opened(ground.session(image, uid=STRANGER), ground.engine) as sandbox:
-        await said(sandbox, "printf 'all:\\n\\ttouch made\\n' > Makefile && make -s && test -e made")
-        await said(sandbox, "git init -q . && git add . && git commit -qm one && git log --format=%an | grep .")
-        await said(
-            sandbox, "python3 -m venv .venv && .venv/bin/python -c 'import sys; assert sys.prefix != sys.base_prefix'"
+WORKS = """
+set -e
+printf 'all:\\n\\ttouch made\\n' > Makefile; make -s; test -e made
+git init -q .; git add .; git commit -qm one; git log --format=%an | grep -q .
+python3 -m venv .venv; .venv/bin/python -c 'import sys; assert sys.prefix != sys.base_prefix'
+python3 -c 'import getpass, os; print(getpass.getuser(), os.path.expanduser("~"))'
+"""
+
+
+@pytest.mark.parametrize("uid", [None, STRANGER], ids=["the invoking uid", "a uid the image does not know"])
+async def test_git_make_and_venv_work_in_the_base_image(image: Image, ground: Ground, uid: int | None) -> None:
+    async with opened(ground.session(image, uid=uid), ground.engine) as sandbox:
+        login = "root" if os.getuid() == 0 and uid is None else "agent"
+        assert await said(sandbox, WORKS) == f"{login} /home/agent\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_an_image_with_an_older_python_and_c_library_works_as_an_unknown_uid(ground: Ground) -> None:
+    """Debian 11 has Python 3.9 and glibc 2.31; the toolbox has 3.11 and 2.36. An older one cannot be had here."""
+    old = definition.read(Path(__file__).with_name("debian11") / "debian11.toml")
+    id_ = build.ensured(old, ground.engine.images, lambda _: None)
+    async with opened(ground.session(Image("debian11", id_), uid=STRANGER), ground.engine) as sandbox:
+        assert await said(sandbox, WORKS) == "agent /home/agent\n"
+        assert (await said(sandbox, "python3 -V")).startswith("Python 3.9.")
+        package = (
+            "npm init -y > /dev/null && npm install --offline --silent && node -e 'console.log(os.userInfo().uid)'"
         )
-        assert await said(
-            sandbox, "python3 -c 'import getpass, os; print(getpass.getuser(), os.path.expanduser(\"~\"))'"
-        ) == ("agent /home/agent\n")
+        assert await said(sandbox, package) == f"{STRANGER}\n"
+        assert "main.py" in await said(sandbox, "rg --files")
