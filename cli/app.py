@@ -5,7 +5,7 @@ from collections.abc import Callable
 import typer
 import typer.core
 
-from cli import apply, chat, demo, doctor, gc, images, look, policy, review, run, sessions, shell, undo
+from cli import apply, chat, demo, doctor, gc, hidden, images, look, policy, review, run, sessions, shell, undo
 from cli import exec as exec_command
 
 CODES = """\b
@@ -102,6 +102,13 @@ _add(
 )
 _add("undo", undo.undo, "Take back the last apply.", "paddock undo", "paddock undo --yes 3f2a9c1b")
 _add("discard", apply.discard, "Drop what waits.", "paddock discard notes.txt", "paddock discard --yes 3f2a9c1b")
+_add(
+    "hidden",
+    hidden.hidden,
+    "List the files that hold secrets and are not in the sandbox.",
+    "paddock hidden",
+    "paddock hidden --include '/.env.test' --include 'tests/certs/'",
+)
 app.add_typer(sessions.app, name="sessions", short_help="List, show and remove sessions.")
 app.add_typer(policy.app, name="policy", short_help="Show the rules, and what they say about a path.")
 app.add_typer(images.app, name="images", short_help="List and build images.")

@@ -219,6 +219,8 @@ def conflict_of(change: Change) -> "Conflict":
     """A change that cannot be applied as it is, as an apply would say it."""
     from sandbox.gate.preimages import Conflict
 
+    if change.unseen:
+        return Conflict(change.path, "is hidden from the sandbox, which made its own without knowing yours")
     if change.before is None:
         return Conflict(change.path, "was deleted in the checkout, and changed in the sandbox")
     if change.after is None:

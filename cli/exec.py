@@ -84,7 +84,7 @@ async def _drive(session: "Session", engine: "Engine", command: "Command", inter
     """Run it, pass on what it prints as it prints it; a command that ran out of time reached a limit."""
     import anyio
 
-    from cli import environment, exits
+    from cli import environment, exits, place
     from cli.screen.passing import Passing
     from sandbox.base import Call
     from sandbox.opening import noted, opened
@@ -92,6 +92,7 @@ async def _drive(session: "Session", engine: "Engine", command: "Command", inter
     passing = Passing(sys.stdout, sys.stderr)
     variables = environment.named(session.meta().choice.environment)
     async with opened(session, engine, variables=variables) as sandbox:
+        place.say_hidden(await sandbox.hidden())
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel
             async with noted(sandbox, Call("exec", "exec", " ".join(command.argv), agent="you")):

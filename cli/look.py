@@ -37,6 +37,8 @@ def status(
     from cli.truth import as_json as truth_json
     from cli.truth import sentence
     from runtime.said import last_words
+    from sandbox.hiding import telling
+    from sandbox.hiding.hidden import hidden_of
 
     wanted = find(target, directory)
     case = case_of(wanted, settings)
@@ -45,13 +47,16 @@ def status(
     truth = pending(case)
     said = last_words(case.session.transcript)
     if as_json:
-        found = {**identity(case), **truth_json(truth), **rows(case, changes), "model_says": said}
+        found = {**identity(case), **truth_json(truth), **rows(case, changes)}
+        found |= {**telling.as_json(hidden_of(case.session)), "model_says": said}
         out.line(json.dumps(found, indent=1))
         return
     meta = case.session.meta()
     out.line(
         out.style(f"session {case.short} · {meta.kind} · {meta.image_name} · profile {meta.choice.profile}", "dim")
     )
+    if text := telling.summary(hidden_of(case.session)):
+        out.line(out.style(text, "dim"))
     show_waiting(case, changes, out)
     show_said(said, out)
     out.line(out.style(sentence(truth), "bold"))

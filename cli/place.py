@@ -14,6 +14,7 @@ from cli.words import count
 if TYPE_CHECKING:
     from images.image import Image
     from sandbox.engine import Engine
+    from sandbox.hiding.hidden import Hidden
     from sandbox.sessions import Session, Sessions
 
 
@@ -58,6 +59,14 @@ def say_neighbours(folder: Path) -> None:
 
     for one in neighbours(folder, place().sessions.all()):
         stderr().line(f"paddock: {safe.line(one.sentence)}")
+
+
+def say_hidden(hidden: "Hidden") -> None:
+    """Say what of the checkout a sandbox does not see."""
+    from sandbox.hiding.telling import summary
+
+    if text := summary(hidden):
+        stderr().line(f"paddock: {text}")
 
 
 def recover(folder: Path, sessions: "Sessions") -> None:

@@ -58,15 +58,14 @@ def shell(
 
 
 async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts") -> int:
-    from cli import environment
+    from cli import environment, place
     from sandbox.base import Call
     from sandbox.opening import noted, opened
     from sandbox.terminal import attach
 
     del interrupts  # keys go to the shell, Ctrl-C too
     variables = environment.named(session.meta().choice.environment)
-    async with (
-        opened(session, engine, variables=variables) as sandbox,
-        noted(sandbox, Call("shell", "shell", "", agent="you")),
-    ):
-        return await attach(sandbox, [await sandbox.shell(), "-l"])
+    async with opened(session, engine, variables=variables) as sandbox:
+        place.say_hidden(await sandbox.hidden())
+        async with noted(sandbox, Call("shell", "shell", "", agent="you")):
+            return await attach(sandbox, [await sandbox.shell(), "-l"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from runtime.instructions import Refused, Tree, imports_of, without_comments
+from sandbox.hiding.names import is_secret_name
 
 NAMES = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
 FALLBACK = "AGENTS.md"
@@ -88,6 +89,8 @@ def take_import(tree: Tree, wanted: str, gathered: Gathered, trail: Sequence[str
         gathered.notices.append(f"{tree.path}/{importer} imports {wanted}, which is outside: it was not read")
     elif inside in trail:
         return
+    elif is_secret_name(inside):
+        gathered.notices.append(f"{tree.path}/{importer} imports {wanted}, where secrets are kept: it was not read")
     elif len(trail) > HOPS:
         gathered.notices.append(
             f"{tree.path}/{importer} imports {wanted} more than {HOPS} levels deep: it was not read"

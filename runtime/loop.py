@@ -32,6 +32,7 @@ from runtime.prices import price_of
 from runtime.reminders import befallen
 from runtime.request import Request
 from runtime.run import Ended, Run
+from runtime.secrecy import tell_hidden
 from runtime.settings import Bounds
 from runtime.tools.background import ended_reminder, still_running
 from runtime.tools.registry import ALL, Registry, definitions
@@ -108,6 +109,7 @@ class Agent:
         """Take in a prompt and work on it; how that ended, and why if it did not end well."""
         try:
             self._hear(prompt, run.emit)
+            await tell_hidden(self.bench.sandbox, self.conversation, run.emit)
             async with noting(self.bench.sandbox, run.emit) as notes:
                 await self._converse(run, notes)
         except Ended as ended:

@@ -19,7 +19,7 @@ def mattering(edits: Sequence[HostEdit], root: PurePosixPath, seen: Collection[P
 
 def reminder(edits: Sequence[HostEdit]) -> str:
     """A block of text for the next request."""
-    lines = [f"- {_quoted(edit.path)}: {_meaning(edit)}" for edit in edits[:MOST]]
+    lines = [f"- {quoted(edit.path)}: {_meaning(edit)}" for edit in edits[:MOST]]
     if len(edits) > MOST:
         lines.append(f"- and {len(edits) - MOST:,} more")
     return "\n".join(
@@ -52,7 +52,7 @@ def _meaning(edit: HostEdit) -> str:
             )
 
 
-def _quoted(path: bytes) -> str:
+def quoted(path: bytes) -> str:
     """A name that cannot end the reminder, nor look like one."""
     name = escape(path)
     return f'"{name if len(name) <= LONGEST else name[:LONGEST] + "…"}"'.replace("<", "\\x3c")

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from sandbox.changes import ChangeSet
 from sandbox.gate.pulse import OnProgress
+from sandbox.hiding.hidden import Hidden
 from sandbox.limits import LimitReached
 
 PYTHON = "/opt/paddock/box/bin/python3"
@@ -225,8 +226,8 @@ class Sandbox(Protocol):
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
         """The content of a regular file, links inside followed.
 
-        Raises: FileError: not-found, is-directory, not-a-file (fifo, device, socket), denied, too-large (over
-        `limit` bytes).
+        Raises: FileError: not-found, hidden (the checkout has it, and it may hold secrets), is-directory, not-a-file
+        (fifo, device, socket), denied, too-large (over `limit` bytes).
         """
         ...
 
@@ -267,6 +268,13 @@ class Sandbox(Protocol):
         """What befell the sandbox beside a call, told once; empty if nothing did.
 
         One sentence for a person and for the model: it was started again, and what of it is as before.
+        """
+        ...
+
+    async def hidden(self) -> Hidden:
+        """What of the checkout is not seen inside; before the first start, what will not be. Starts nothing.
+
+        Raises: StateError, CheckoutRefused if that cannot be told.
         """
         ...
 

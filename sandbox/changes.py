@@ -59,6 +59,7 @@ class Change:
     `settles`: `after` is not what the sandbox holds, but what a merge or a person made of it; once it is applied, this
     content of the sandbox asks for nothing more, and whatever it makes of that later is merged as an edit of it.
     None: `after` is the sandbox's own.
+    `unseen`: `before` is hidden from the sandbox, which therefore did not make `after` of it; it is `moved`, too.
     """
 
     path: bytes
@@ -68,6 +69,7 @@ class Change:
     moved: bool = False
     base: Node | None = None
     settles: Settled | None = None
+    unseen: bool = False
 
     @property
     def kind(self) -> Kind:

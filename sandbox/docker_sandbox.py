@@ -27,6 +27,7 @@ from sandbox.errors import FileError, SandboxError, SandboxLost, StateError
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.pulse import OnProgress
+from sandbox.hiding.hidden import Hidden
 from sandbox.hiding.hiding import Hiding
 from sandbox.life import Around, Life
 from sandbox.ports import PortStream, port_stream
@@ -188,7 +189,10 @@ class DockerSandbox:
 
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
         """The content of a regular file."""
-        return await self._file({"op": "read", "path": _absolute(path), "limit": limit}, most=limit)
+        try:
+            return await self._file({"op": "read", "path": _absolute(path), "limit": limit}, most=limit)
+        except FileError as error:
+            raise await self._hiding.explained(error) from error
 
     async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
         """What a directory holds."""
@@ -271,6 +275,10 @@ class DockerSandbox:
         """What an edit begins with. What cannot be noted is found out as a conflict."""
         if path.is_relative_to(self.root):
             await self._account.saw(path.relative_to(self.root), data)
+
+    async def hidden(self) -> Hidden:
+        """What of the checkout is not seen inside."""
+        return await self._hiding.found()
 
     async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
         """What this sandbox changed; a container is paused while its files are read, and none is started for that."""

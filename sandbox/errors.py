@@ -23,6 +23,7 @@ from typing import Literal
 
 FileErrorKind = Literal[
     "not-found",
+    "hidden",
     "is-directory",
     "not-a-directory",
     "not-a-file",

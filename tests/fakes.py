@@ -30,6 +30,7 @@ from sandbox.base import PYTHON, RIPGREP, Call, Command, Entry, ExecResult, OnOu
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
 from sandbox.errors import FileError, FileErrorKind, PortClosed, SandboxError, SandboxLost
 from sandbox.gate.pulse import OnProgress
+from sandbox.hiding.hidden import NOTHING, Hidden
 
 MARK = "FAKE_SANDBOX_CALL"
 """An environment variable by which the processes of a call are found again, also after setsid."""
@@ -78,6 +79,7 @@ class FakeSandbox:
         self.lost = False
         self.deaths = 0
         self.news = ""
+        self.secrets = NOTHING
         self._running: set[str] = set()
         self._background = Backgrounds()
         self.noted: list[tuple[Call | None, tuple[bytes, ...]]] = []
@@ -248,6 +250,10 @@ class FakeSandbox:
         """What a test says befell it."""
         news, self.news = self.news, ""
         return news
+
+    async def hidden(self) -> Hidden:
+        """What a test says is hidden."""
+        return self.secrets
 
     async def freeze(self, on_progress: OnProgress | None = None, /) -> ChangeSet:
         """What differs from the copy made at the start."""

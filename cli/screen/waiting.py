@@ -14,15 +14,22 @@ from sandbox.gate import effects
 if TYPE_CHECKING:
     from cli.case import Case
 
-Group = Literal["conflict", "denied", "held", "ordinary"]
+Group = Literal["conflict", "unseen", "denied", "held", "ordinary"]
 
 TITLES: Final[dict[Group, str]] = {
     "conflict": "you changed these too, so applying them is a conflict",
+    "unseen": "hidden from the sandbox, which made its own without knowing yours: applying them is a conflict",
     "denied": "denied by a rule: never applied, whoever approves",
     "held": "need your word: `paddock review`, or `paddock apply` with their names",
     "ordinary": "ordinary: `paddock apply` takes these, and so does `--apply auto`",
 }
-STYLES: Final[dict[Group, str]] = {"conflict": "red", "denied": "red", "held": "yellow", "ordinary": "dim"}
+STYLES: Final[dict[Group, str]] = {
+    "conflict": "red",
+    "unseen": "red",
+    "denied": "red",
+    "held": "yellow",
+    "ordinary": "dim",
+}
 SAID: Final = 4  # rows of what the model says
 
 
@@ -32,7 +39,7 @@ def group_of(case: "Case", change: Change) -> Group:
     if verdict.decision == "deny":
         return "denied"
     if change.moved and change.settles is None:
-        return "conflict"
+        return "unseen" if change.unseen else "conflict"
     return "ordinary" if verdict.is_ordinary else "held"
 
 

@@ -39,6 +39,8 @@ async def explained(error: FileError, path: str, context: Context) -> str:
             near = await similar(PurePosixPath(path), context)
             hint = f"Did you mean {' or '.join(near)}?" if near else f"The working directory is {context.bench.cwd}."
             return f"{path} does not exist. {hint}"
+        case "hidden":
+            return f"{clean(str(error))}. It is not missing: if the task needs it, tell the user, who can include it"
         case "is-directory":
             return f"{path} is a directory: list it with LS"
         case "not-a-file":

@@ -282,7 +282,7 @@ class _Collector:
             return  # decided upon before, and nothing new since
         before = None if standing is None else standing.node
         moved = self._standings.was_there(path) if standing is None else standing.moved
-        change = Change(path, before, after, moved=moved)
+        change = Change(path, before, after, moved=moved, unseen=standing is not None and standing.unseen)
         if moved or past.settled is not None:
             change = merged(replace(change, moved=True, base=past.ancestor), self._blobs, self._patience)
         if change.after != change.before:

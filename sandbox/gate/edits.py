@@ -18,6 +18,7 @@ from sandbox.gate.manifest import Followed, Manifest
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.syscalls import DIRECTORY, FILE
 from sandbox.gate.upper import is_opaque, kind_of, opened_upper
+from sandbox.hiding.hidden import NOTHING, hidden_of
 from sandbox.sessions import Session
 
 Kind = Literal["added", "modified", "deleted"]
@@ -52,6 +53,7 @@ class Edits:
         self._checkout = Path(session.meta().checkout)
         self._ignored = Ignored(self._checkout, user_excludes(Path.home()))
         self._manifest = Followed(session.manifest)
+        self._hidden = NOTHING
         self._told: dict[bytes, tuple[int, ...] | None] = {}
 
     def folders(self) -> tuple[str, ...]:
@@ -88,6 +90,7 @@ class Edits:
         manifest = self._manifest.now()
         if manifest is None:
             return ()  # what the session began with is still being looked at
+        self._hidden = hidden_of(self._session)
         with opened_checkout(self._checkout) as root, opened_upper(self._session.upper) as upper:
             found = [self._edit(root, upper, path, manifest) for path in sorted(set(paths)) if self._matters(path)]
         return tuple(edit for edit in found if edit is not None)
@@ -96,6 +99,8 @@ class Edits:
         parts = path.split(b"/")
         if any(part in (b"", b".", b"..") or is_git(part) or is_reserved(part) for part in parts):
             return False
+        if self._hidden.covers(path):
+            return False  # the sandbox does not see it, before and after
         return not _EDITORS_OWN.search(parts[-1]) and not self._ignored.leaves_out(path, False)
 
     def _edit(self, root: int, upper: int, path: bytes, manifest: Manifest) -> HostEdit | None:

@@ -93,7 +93,8 @@ _GROUPS: Final = (
     _Group(
         "secrets",
         "files of this name hold keys or passwords",
-        ".env* *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx id_rsa* id_dsa* id_ecdsa* id_ed25519* credentials* "
+        ".env* *.env .dev.vars* .secrets* *.tfstate* .vault-token *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx "
+        "*.ppk id_rsa* id_dsa* id_ecdsa* id_ed25519* credentials* client_secret*.json kubeconfig* "
         ".npmrc .netrc _netrc .pypirc .git-credentials .pgpass .my.cnf .htpasswd .dockercfg .docker/config.json "
         "service-account*.json secrets.y*ml secrets.json .aws/ .azure/ .gnupg/ .kube/ .ssh/",
     ),

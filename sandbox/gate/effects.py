@@ -122,7 +122,7 @@ def remarks(change: Change) -> tuple[str, ...]:
     if change.settles is not None:
         found.append("holds your edits too")
     elif change.moved:
-        found.append("you changed this file too")
+        found.append("yours is hidden from the sandbox" if change.unseen else "you changed this file too")
     if change.after is None:
         found.append("deletes")
     match change.after:

@@ -161,6 +161,8 @@ def _becomes_folder(path: bytes, plan: dict[bytes, Change]) -> bool:
 
 
 def _compare(change: Change, now: Node | None) -> None:
+    if change.unseen and change.moved:
+        raise _Clash("is hidden from the sandbox, which made its own without knowing yours")
     if change.moved:
         raise _Clash("was changed in the checkout since the session began")
     if now == change.before:

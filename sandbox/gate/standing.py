@@ -22,10 +22,14 @@ RESERVED = "has a name that is reserved for paddock's own journal"
 
 @dataclass(frozen=True)
 class Standing:
-    """One entry of the checkout; `moved`: it is not what it was when the session began, as far as we can tell."""
+    """One entry of the checkout; `moved`: it is not what it was when the session began, as far as we can tell.
+
+    `unseen`: the sandbox has never had a look at it.
+    """
 
     node: Node
     moved: bool = False
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Standings:
         if node is None or facts is None:
             return None
         if known is None and self._hidden.was_unseen(path):
-            return Standing(node, moved=True)  # whatever the sandbox has here, it was not made of this
+            return Standing(node, moved=True, unseen=True)
         moved = not self._manifest.matches(path, facts) and known != node
         if not moved:
             self._learned[path] = Renewal(facts, node, self._manifest.settled(path))
@@ -145,9 +149,8 @@ class Standings:
                 removal.keep(path)
             elif standing is not None:
                 moved = standing.moved or past.settled is not None
-                removal.files.append(
-                    Change(path, standing.node, None, moved=moved, base=past.ancestor if moved else None)
-                )
+                base = past.ancestor if moved else None
+                removal.files.append(Change(path, standing.node, None, moved=moved, base=base, unseen=standing.unseen))
 
     def _make_room(self, path: bytes, size: int) -> None:
         if path == self._charged:

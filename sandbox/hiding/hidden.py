@@ -5,7 +5,6 @@ remembers what was hidden at an earlier start of the same session, too.
 """
 
 import functools
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -50,6 +49,11 @@ class Hidden:
     def covers(self, path: bytes) -> bool:
         """Whether a path is hidden now: itself, or with a folder above it."""
         return bool(self._now) and _is_in(self._now, path)
+
+    def secret_at(self, path: bytes) -> Secret | None:
+        """What is hidden at a path: the file itself, or a folder above it."""
+        folders = {path, *above(path)}
+        return next((secret for secret in self.secrets if secret.path in folders), None)
 
     def was_unseen(self, path: bytes) -> bool:
         """Whether a path is hidden now, or was at an earlier start."""
@@ -112,11 +116,6 @@ def remember(session: Session, found: Hidden) -> Hidden:
     )
     write_record(session.path / "hidden.json", record)
     return hidden
-
-
-def shown(path: bytes) -> str:
-    """A path as JSON holds it; a byte that is no UTF-8 is a surrogate escape."""
-    return os.fsdecode(path)
 
 
 def _is_in(found: Collection[bytes], path: bytes) -> bool:

@@ -6,6 +6,7 @@ virtual environment may be called `.env`.
 """
 
 import fnmatch
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -154,3 +155,12 @@ def _named(above: str, name: str) -> Group | None:
         if folder in ("", above) and pattern.match(name):
             return None if above == "templates" and name.startswith("secret") else group
     return None
+
+
+def is_secret_name(path: str) -> bool:
+    """Whether secrets are kept in files of this path, whatever is in this one."""
+    folder, _, name = path.lower().rpartition("/")
+    parts = ["", *folder.split("/"), name]
+    if any(group_of_folder(above, below) for above, below in itertools.pairwise(parts[:-1])):
+        return True
+    return group_of(folder.rpartition("/")[2], name) is not None
