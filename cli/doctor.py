@@ -2,42 +2,36 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options
+from cli.doctor_check import Check
 
 if TYPE_CHECKING:
     from cli.place import Place
     from cli.screen.terminal import Terminal
+    from images.image import Image
+    from runtime.sandbox_choice import Chosen
+    from sandbox.engine import Engine
 
-Verdict = Literal["ok", "note", "missing"]
-GIB = 1024**3
-LITTLE_SPACE = 2 * GIB
-
-
-@dataclass(frozen=True)
-class Check:
-    """One fact: `note` is worth knowing, `missing` keeps paddock from working. `code` is the exit code it asks for."""
-
-    name: str
-    verdict: Verdict
-    text: str
-    code: int = 0
+STYLES = {"ok": "green", "note": "yellow", "missing": "red", "failed": "red"}
 
 
 def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Install, start and build what is missing; asks on a terminal.")
     ] = False,
+    require_patched: Annotated[
+        bool, typer.Option("--require-patched", help="End with 1 if the engine or a part of it has a known hole.")
+    ] = False,
     as_json: options.Json = False,
 ) -> int:
-    """Check that everything a session needs is here: engine, image, disk, key."""
+    """Check that all a session needs is here, and that a sandbox holds: one is started, tried and thrown away."""
     from cli import place, setup
 
     here = place.place()
@@ -47,28 +41,34 @@ def doctor(
         if not setup.ensure(here, said):
             raise setup.refuse()
         setup.build_base(here, said)
-    checks = list(look(here))
+    checks = []
+    for check in look(here, must_be_patched=require_patched):
+        checks.append(check)
+        if not as_json:
+            _draw(check, out)
     if as_json:
         out.line(json.dumps([asdict(check) for check in checks], indent=1))
-    else:
-        for check in checks:
-            _draw(check, out)
-        if any(check.verdict == "missing" for check in checks):
-            out.line("`paddock doctor --fix` puts what is missing there")
+    elif any(check.verdict == "missing" for check in checks):
+        out.line("`paddock doctor --fix` puts what is missing there")
     return max((check.code for check in checks), default=0)
 
 
-def look(here: "Place") -> Iterator[Check]:
+def look(here: "Place", *, must_be_patched: bool = False) -> Iterator[Check]:
     """Every check, in the order in which things are needed."""
-    yield from _engine()
-    yield _disk(here.environment.state)
-    yield _key(here)
+    from cli import doctor_host, doctor_sandbox
+
+    found, profile = doctor_sandbox.chosen_here(Path.cwd())
+    yield from _engine(here, found, must_be_patched=must_be_patched or (found is not None and found.must_be_patched))
+    yield profile
+    yield doctor_host.disk(here.environment.state)
+    yield doctor_host.checkout(Path.cwd())
+    yield doctor_host.key(here.environment)
     if os.geteuid() == 0:
         yield Check("user", "note", "you are root: so are the files that are applied, and nobody stops a slip of yours")
 
 
-def _engine() -> Iterator[Check]:
-    from cli import exits
+def _engine(here: "Place", found: "Chosen | None", *, must_be_patched: bool) -> Iterator[Check]:
+    from cli import doctor_engine, exits
     from sandbox import bootstrap
     from sandbox.engine import Engine
     from sandbox.errors import EngineUnavailable
@@ -85,44 +85,44 @@ def _engine() -> Iterator[Check]:
         if not others:
             yield Check("engine", "missing", str(error), exits.NO_ENGINE)
     else:
-        cgroup = facts.get("CgroupVersion", "1")
-        yield Check(
-            "engine", "ok", f"Docker {facts.get('ServerVersion', '?')}, {facts.get('Driver')}, cgroup v{cgroup}"
-        )
-        image = _image(engine.images)
-        yield image
-    if builder and image is not None and image.verdict == "ok":
+        yield from doctor_engine.of_engine(facts, must_be_patched=must_be_patched)
+        yield doctor_engine.leftovers(engine)
+        image = _image(engine)
+        yield _said(image)
+        if image is not None and found is not None:
+            yield from _tried(here, found, image, engine)
+    if builder and image is not None:
         yield Check("builder", "note", f"{builder}; base is there already, so only a rebuild needs it")
     elif builder:
         yield Check("builder", "missing", builder, exits.NO_IMAGE)
 
 
-def _image(store: object) -> Check:
+def _tried(here: "Place", found: "Chosen", image: "Image", engine: "Engine") -> Iterator[Check]:
+    """The sandbox itself, where that takes no building of anything."""
+    from cli import doctor_sandbox
+    from sandbox import toolbox
+
+    if toolbox.is_there(engine):
+        yield from doctor_sandbox.tried(found.choice, image, engine, here.environment.state)
+    else:
+        yield Check("sandbox", "note", "not tried: the toolbox is not built yet, which the first run does")
+
+
+def _image(engine: "Engine") -> "Image | None":
     from images import catalog
+    from images.image import Image
 
-    base = next(one for one in catalog.listed(store) if one.name == catalog.DEFAULT)  # type: ignore[arg-type]
-    if base.id is None:
+    base = next(one for one in catalog.listed(engine.images) if one.name == catalog.DEFAULT)
+    return Image(base.name, base.id) if base.id is not None else None
+
+
+def _said(image: "Image | None") -> Check:
+    if image is None:
         return Check("image", "note", "base is not built yet: the first run builds it, in about a minute")
-    return Check("image", "ok", f"base {base.id.removeprefix('sha256:')[:12]}")
-
-
-def _disk(state: Path) -> Check:
-    folder = next(one for one in (state, *state.parents) if one.exists())
-    if not os.access(folder, os.W_OK):
-        return Check("state", "missing", f"{folder} is not writable: set XDG_STATE_HOME to a folder that is", 1)
-    free = shutil.disk_usage(folder).free
-    verdict: Verdict = "ok" if free >= LITTLE_SPACE else "note"
-    return Check("state", verdict, f"{state}, {free / GIB:.0f} GiB free")
-
-
-def _key(here: "Place") -> Check:
-    if here.environment.has_key:
-        return Check("model", "ok", f"credentials for {here.environment.provider} are set")
-    return Check("model", "note", "ANTHROPIC_API_KEY is not set: only `paddock demo` and `run --script` have a model")
+    return Check("image", "ok", f"base {image.id.removeprefix('sha256:')[:12]}")
 
 
 def _draw(check: Check, out: "Terminal") -> None:
     from cli.screen import safe
 
-    style = {"ok": "green", "note": "yellow", "missing": "red"}[check.verdict]
-    out.line(f"{out.style(f'{check.verdict:<8}', style)} {check.name:<8} {safe.line(check.text)}")
+    out.line(f"{out.style(f'{check.verdict:<8}', STYLES[check.verdict])} {check.name:<9} {safe.line(check.text)}")

@@ -44,7 +44,7 @@ ADVISORIES: Final = (
         ("CVE-2021-30465",),
         ("1.0.0-rc95",),
         "a link swapped during a start mounts the host's files",
-        "two containers never share a folder of ours",
+        "no folder that a sandbox can write is in two of them",
     ),
     Advisory(
         "runc",
@@ -65,7 +65,7 @@ ADVISORIES: Final = (
         ("CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"),
         ("1.2.8", "1.3.3", "1.4.0-rc.3"),
         "containers that start side by side and share mounts can reach the host",
-        "two containers never share a folder of ours",
+        "no folder that a sandbox can write is in two of them",
     ),
     Advisory(
         "containerd",
@@ -97,9 +97,16 @@ ADVISORIES: Final = (
     ),
     Advisory(
         "Engine",
-        ("CVE-2024-41110", "CVE-2026-34040"),
+        ("CVE-2024-41110",),
+        ("23.0.15", "25.0.6", "26.1.5", "27.1.1"),
+        "requests without a body go round authorization plugins",
+        "a plugin is no boundary for who may use the engine",
+    ),
+    Advisory(
+        "Engine",
+        ("CVE-2026-34040",),
         ("29.3.1",),
-        "requests go round authorization plugins",
+        "requests with a large body go round authorization plugins",
         "a plugin is no boundary for who may use the engine",
     ),
     Advisory(

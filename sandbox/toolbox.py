@@ -56,12 +56,17 @@ def volume_name() -> str:
     return f"paddock-toolbox-{toolbox().digest[:12]}"
 
 
+def is_there(engine: Engine) -> bool:
+    """Whether the engine has it already. Raises EngineUnavailable."""
+    return shared.is_whole(volume_name(), engine.shared_volumes())
+
+
 def ensure(engine: Engine, on_progress: OnProgress, cache: Path | None = None) -> None:
     """Have the toolbox on the engine: found, or built and filled. `cache` as in `images.build`.
 
     Raises: BuildFailed, ImageError, SandboxError, EngineUnavailable.
     """
-    if shared.is_whole(volume_name(), engine.shared_volumes()):
+    if is_there(engine):
         return
     image = image_on(engine, on_progress, cache)
     on_progress(Progress("filling the toolbox volume"))

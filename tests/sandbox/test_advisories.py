@@ -78,8 +78,8 @@ def test_a_hole_says_what_is_wrong_where_it_is_fixed_and_what_it_means_here(tmp_
     [hole] = holes(facts(runc="1.3.2"), tmp_path)
     assert hole.sentence == (
         "runc 1.3.2 has CVE-2025-31133, CVE-2025-52565, CVE-2025-52881: containers that start side by side and share "
-        "mounts can reach the host (fixed in 1.2.8, 1.3.3, 1.4.0-rc.3); here: two containers never share a folder of "
-        "ours"
+        "mounts can reach the host (fixed in 1.2.8, 1.3.3, 1.4.0-rc.3); here: no folder that a sandbox can write is in "
+        "two of them"
     )
 
 
