@@ -68,4 +68,7 @@ async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts")
     async with opened(session, engine, variables=variables) as sandbox:
         place.say_hidden(await sandbox.hidden())
         async with noted(sandbox, Call("shell", "shell", "", agent="you")):
-            return await attach(sandbox, [await sandbox.shell(), "-l"])
+            code = await attach(sandbox, [await sandbox.shell(), "-l"])
+        if news := sandbox.take_news():
+            place.stderr().line(news)
+        return code

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sandbox.gate.edits import HostEdit
+from sandbox.limits import LimitName, LimitReached
 
 Outcome = Literal["success", "max-turns", "max-budget", "interrupted", "failed"]
 
@@ -86,6 +87,14 @@ class ToolFinished:
 
 
 @dataclass(frozen=True)
+class LimitsReached:
+    """While a tool call ran, limits of the sandbox were reached: by it, or by another beside it."""
+
+    call_id: str
+    limits: Sequence[LimitReached]
+
+
+@dataclass(frozen=True)
 class UserMessage:
     """What was recorded as the user's side: a prompt, or the result of a tool call."""
 
@@ -135,7 +144,8 @@ class Finished:
     """The run is over, and the session is in order whatever the outcome.
 
     `text` is the last visible answer, `error` the sentence that explains a failed outcome. Seconds are wall time;
-    `api_seconds` those of them spent waiting for the model.
+    `api_seconds` those of them spent waiting for the model. `limits` counts how often each of the
+    sandbox's was reached.
     """
 
     outcome: Outcome
@@ -148,6 +158,7 @@ class Finished:
     stop_reason: str | None = None
     error: str = ""
     denials: Sequence[Denied] = ()
+    limits: Mapping[LimitName, int] = field(default_factory=dict)
 
 
 Event = (
@@ -158,6 +169,7 @@ Event = (
     | ToolStarted
     | ToolOutput
     | ToolFinished
+    | LimitsReached
     | UserMessage
     | Retrying
     | Notice

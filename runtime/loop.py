@@ -230,6 +230,7 @@ class Agent:
         def record(use: ToolUse, result: Result) -> None:
             block = speakable(result_block(use.id, result.text, is_error=result.is_error))
             results[use.id] = block
+            run.limits.update(limit.name for limit in result.limits)
             detail = speakable(dict(result.detail)) or None
             identity = self.conversation.record_result(block, detail, asker)
             run.emit(UserMessage(identity, {"role": "user", "content": [block]}, detail))

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 
 from runtime.permissions import Mode
 from sandbox.choice import ProfileName
+from sandbox.limits import size
+from sandbox.profile import Profile
 
 PLANNING = """
 This session only plans. Tools that could change a file are refused: read and search, then describe the change you
@@ -25,17 +27,18 @@ Commands run as a stranger who can read the project and
 """Where it is not an ordinary user."""
 
 
-def system_prompt(
-    *, root: PurePosixPath, cwd: PurePosixPath, mode: Mode, today: date, profile: ProfileName = "default"
-) -> str:
+def system_prompt(*, root: PurePosixPath, cwd: PurePosixPath, mode: Mode, today: date, profile: Profile) -> str:
     """The system prompt. It says nothing that changes during a session, so that it stays cached."""
-    rights = RIGHTS.get(profile, "Commands run as an ordinary user.")
+    rights = RIGHTS.get(profile.name, "Commands run as an ordinary user.")
+    disk = f", {size(profile.disk)} of disk" if profile.changes_workspace else ""
     return f"""\
 You are Paddock's coding agent. You work for a user on their project, with the tools you are given.
 
 # Where you are
 - All tools act inside a sandbox: a Linux container that holds a copy of the user's project at {root}.
 - The working directory is {cwd}. There is no network and no terminal. {rights}
+- You have {size(profile.memory)} of memory, {profile.processes} processes{disk}; /tmp and $HOME hold
+  {size(profile.temporary)} each, and that is memory too. A result names the limit that was reached.
 - What does not end by itself (a server, a watcher) is started with Bash's run_in_background and looked at with
   BashOutput. Programs inside reach each other over 127.0.0.1. Background commands end with the session.
 - Nothing you do reaches the user's own files. When you are done, Paddock shows the user what differs, and they decide

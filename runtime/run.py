@@ -1,6 +1,7 @@
 """One run: what it adds up on its way, and how it ends."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +10,7 @@ from runtime.answer import text_of
 from runtime.events import Denied, Event, Finished, Notice, Outcome, Usage
 from runtime.usage import add, is_plausible, usage_of
 from sandbox.errors import SandboxError, SandboxLost
+from sandbox.limits import LimitName
 
 GOES_ON = ("max_tokens", "pause_turn")
 """Reasons to stop after which the same answer goes on in the next message."""
@@ -41,6 +43,7 @@ class Run:
     stop_reason: str | None = None
     denials: list[Denied] = field(default_factory=list)
     losses: int = 0
+    limits: Counter[LimitName] = field(default_factory=Counter)
 
     def take(self, message: Mapping[str, Any], stop_reason: str | None) -> None:
         """Count a whole answer as a turn."""
@@ -82,4 +85,5 @@ class Run:
             stop_reason=self.stop_reason,
             error=error,
             denials=tuple(self.denials),
+            limits=dict(self.limits),
         )

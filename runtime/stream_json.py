@@ -13,6 +13,7 @@ from runtime.events import (
     Event,
     Finished,
     HostEdited,
+    LimitsReached,
     Notice,
     Outcome,
     Partial,
@@ -26,6 +27,7 @@ from runtime.events import (
     UserMessage,
 )
 from sandbox.escape import escape
+from sandbox.limits import LimitReached
 
 Line = dict[str, Any]
 
@@ -62,6 +64,8 @@ def lines(event: Event, *, session_id: str, new_id: Callable[[], str] = lambda: 
             return [{**system("api_retry", session_id, new_id()), "attempt": attempt, "max_retries": most, **why}]
         case Notice(text, level):
             return [{**system("informational", session_id, new_id()), "content": text, "level": level}]
+        case LimitsReached(call_id, limits):
+            return [{**system("limit_reached", session_id, new_id()), **limit(one, call_id)} for one in limits]
         case HostEdited(edits):
             files = [{"path": escape(edit.path), "kind": edit.kind, "shows": edit.shows} for edit in edits]
             return [{**system("host_edited", session_id, new_id()), "files": files}]
@@ -82,6 +86,11 @@ def origin(session_id: str, identity: str) -> Line:
 def system(subtype: str, session_id: str, identity: str) -> Line:
     """The beginning of a line that is neither the model's nor the user's."""
     return {"type": "system", "subtype": subtype, "session_id": session_id, "uuid": identity}
+
+
+def limit(reached: LimitReached, call_id: str) -> Line:
+    """A limit of the sandbox that a call met: its name, what it allows, and the sentence."""
+    return {"tool_use_id": call_id, "name": reached.name, "limit": reached.most, "message": str(reached)}
 
 
 def started(event: Started) -> Line:
@@ -129,6 +138,8 @@ def result(event: Finished) -> Line:
         "permission_denials": [denial(denied) for denied in event.denials],
         "terminal_reason": TERMINAL[event.outcome],
     }
+    if event.limits:
+        line["limits_reached"] = dict(event.limits)
     return {**line, "result": event.text} if ok else {**line, "result": event.text, "errors": errors(event)}
 
 

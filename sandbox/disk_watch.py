@@ -7,6 +7,7 @@ less there is, and what the workspace takes. While a limit is reached, files can
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 import anyio.to_thread
@@ -111,7 +112,7 @@ class DiskWatch:
             for call in self._calls:
                 call.limits.append(reached)
             if not self._calls:
-                self._news = str(reached)
+                self._news = f"what ran was ended: {replace(reached, more='')}"
             await self._clear(life)
             await self._judge(name)
 

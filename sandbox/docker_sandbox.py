@@ -1,7 +1,6 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
 import json
-import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -30,11 +29,13 @@ from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import Hidden
 from sandbox.hiding.hiding import Hiding
 from sandbox.life import Around, Life
+from sandbox.limits import full_at
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
 from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
+from sandbox.tasks import expiring
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
@@ -125,10 +126,10 @@ class DockerSandbox:
         command, patience = call.command, call.patience
         async with self._life.use() as container, container.channel.stream() as stream, self._disk.minding(call):
             rest = await stream.open(self.request(command), command.stdin)
-            patience.deadline = math.inf if command.timeout is None else anyio.current_time() + command.timeout
             try:
-                with patience:
-                    await call.follow(stream, rest)
+                async with expiring(patience, command.timeout):
+                    with patience:
+                        await call.follow(stream, rest)
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
                     await self._kill(stream, call, container)
@@ -216,9 +217,7 @@ class DockerSandbox:
             try:
                 with anyio.fail_after(FILE_SECONDS):
                     rest = await stream.open(request, data)
-                    if rest is not None:
-                        await stream.send_data(rest)
-                    content, done = await collected(stream, most)
+                    content, done = await collected(stream, most, rest)
             except anyio.get_cancelled_exc_class():
                 await stream.send(Kind.KILL)  # or half a write would stay behind, under a name of ours
                 raise
@@ -230,6 +229,8 @@ class DockerSandbox:
                 return content
             case "interrupted":
                 raise FileError("other", path, "something in the sandbox interrupted it; try again")
+            case "no-space":
+                raise FileError("no-space", path, full_at(PurePosixPath(path), self.root, self._most))
             case kind:
                 raise FileError(kind, path)
 

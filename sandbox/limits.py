@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Literal, get_args
 
 Folder = Literal["/tmp", "/var/tmp", "/dev/shm", "/home/agent"]  # noqa: S108 - mount points inside
 LimitName = Literal["memory", "machine", "processes", "disk", "files", "free disk", "free files", Folder]
@@ -44,12 +45,26 @@ class LimitReached:
                 return f"{folder} is full ({size(self.most)})"
 
 
+def counted(times: Mapping[LimitName, int]) -> str:
+    """Which limits were reached, and how often: `memory (2), /tmp`; empty for none."""
+    return ", ".join(f"{name} ({count})" if count > 1 else name for name, count in times.items())
+
+
 def size(amount: int) -> str:
     """Bytes as people write them: `4 GiB`, `1.5 GiB`, `300 bytes`."""
     value, unit = float(amount), 0
     while value >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{f'{value:.1f}'.removesuffix('.0')} {UNITS[unit]}"
+
+
+def full_at(path: PurePosixPath, root: PurePosixPath, most: Mapping[LimitName, int]) -> str:
+    """What is full where nothing more can be written: a folder in memory, or the disk below the workspace's `root`."""
+    if not path.is_relative_to(root):
+        for name in get_args(Folder):
+            if path.is_relative_to(name):
+                return str(LimitReached(name, most[name]))
+    return "no space left on the disk of the machine"
 
 
 def told(

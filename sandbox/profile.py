@@ -27,6 +27,10 @@ CAPABILITIES: Mapping[str, int] = {
 """The numbers the kernel has for those that a profile may give (capabilities(7))."""
 
 
+IPC = {"kernel.shm_rmid_forced": "1", "kernel.msgmni": "64", "kernel.sem": "250 32000 32 128"}
+"""Memory that outlives whoever took it: shared segments go with their last user, queues and semaphores stay few."""
+
+
 @dataclass(frozen=True)
 class User:
     """Whom tools run as. Mostly the invoking user's own ids, so that files carry the right owner with no chown."""
@@ -205,7 +209,7 @@ def request(
         "HostConfig": {
             "AutoRemove": True,
             "NetworkMode": "none",
-            "Sysctls": LOOPBACK_OF_VERSION_6 if machine_has_version_6() else {},
+            "Sysctls": {**IPC, **(LOOPBACK_OF_VERSION_6 if machine_has_version_6() else {})},
             "IpcMode": "private",
             "CgroupnsMode": "private",
             "Privileged": False,

@@ -14,6 +14,7 @@ from sandbox.errors import FileError, FileErrorKind, SandboxLost
 from sandbox.frames import WINDOW, Frame, Kind
 from sandbox.limits import Folder, LimitName, LimitReached, told
 from sandbox.output import Collector
+from sandbox.tasks import beside
 
 STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
 NO_PROGRAM = {
@@ -118,8 +119,21 @@ class Running:
         )
 
 
-async def collected(stream: Stream, most: int) -> tuple[bytes, Done]:
-    """All the data of a file call, and its end. Raises SandboxLost if more comes than was asked for."""
+async def collected(stream: Stream, most: int, rest: bytes | None) -> tuple[bytes, Done]:
+    """All the data of a file call, and its end, which may come before `rest` of ours is taken.
+
+    Raises SandboxLost if more comes than was asked for.
+    """
+    async with beside() as tasks:
+        if rest is not None:
+            tasks.start_soon(stream.send_data, rest)
+        try:
+            return await _received(stream, most)
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def _received(stream: Stream, most: int) -> tuple[bytes, Done]:
     pieces: list[bytes] = []
     size = 0
     while (frame := await stream.receive()).kind is not Kind.DONE:

@@ -31,6 +31,7 @@ from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
 from sandbox.errors import FileError, FileErrorKind, PortClosed, SandboxError, SandboxLost
 from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import NOTHING, Hidden
+from sandbox.limits import LimitReached
 
 MARK = "FAKE_SANDBOX_CALL"
 """An environment variable by which the processes of a call are found again, also after setsid."""
@@ -77,6 +78,7 @@ class FakeSandbox:
         self.blobs = blobs
         self.path = os.environ["PATH"]
         self.lost = False
+        self.limits: tuple[LimitReached, ...] = ()
         self.deaths = 0
         self.news = ""
         self.secrets = NOTHING
@@ -142,7 +144,7 @@ class FakeSandbox:
             raise
         if self.deaths > deaths:
             raise SandboxLost("the sandbox is gone: its workspace is intact, run again")
-        return result
+        return replace(result, limits=self.limits)
 
     async def start(
         self, command: Command, on_output: OnOutput | None = None, on_end: Callable[[], None] = lambda: None, /

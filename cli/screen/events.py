@@ -15,6 +15,7 @@ from runtime.events import (
     Event,
     Finished,
     HostEdited,
+    LimitsReached,
     Notice,
     Partial,
     Retrying,
@@ -27,6 +28,7 @@ from runtime.events import (
     UserMessage,
 )
 from sandbox.gate.edits import HostEdit
+from sandbox.limits import counted
 
 MOST_NAMED: Final = 3  # edited files of one kind that a line names
 WIDEST: Final = 100  # columns of prose; longer lines are hard to read
@@ -71,7 +73,7 @@ class TextScreen:
                 self._tool(event)
             case Denied(call_id=call_id) if call_id in self._blocks:
                 pass  # the call's own end says it
-            case Denied() | Retrying() | Notice() | HostEdited():
+            case Denied() | Retrying() | Notice() | HostEdited() | LimitsReached():
                 self._remark(*remark(event))
             case AssistantMessage():
                 self._answered()
@@ -172,7 +174,7 @@ class TextScreen:
         self._progress.line(self._progress.style(summary(event, is_priced=self._is_priced), "dim"))
 
 
-def remark(event: Denied | Retrying | Notice | HostEdited) -> tuple[str, str]:
+def remark(event: Denied | Retrying | Notice | HostEdited | LimitsReached) -> tuple[str, str]:
     """One line for what is neither the model's answer nor a tool call, and its style."""
     match event:
         case Denied():
@@ -181,6 +183,8 @@ def remark(event: Denied | Retrying | Notice | HostEdited) -> tuple[str, str]:
             return retrying(event), "yellow"
         case HostEdited(edits):
             return edited(edits), "cyan"
+        case LimitsReached(limits=limits):
+            return "; ".join(map(str, limits)), "yellow"
         case Notice(text, level):
             return safe.line(text), "yellow" if level == "warning" else "dim"
 
@@ -217,6 +221,8 @@ def summary(event: Finished, *, is_priced: bool = True) -> str:
         "failed": "failed",
     }[event.outcome]
     took = f"{ending} · {turns} · {event.seconds:.1f} s"
+    if event.limits:
+        took += f" · limits reached: {counted(event.limits)}"
     return f"{took} · {cost(event.usage)}" if is_priced and event.turns else took
 
 

@@ -35,6 +35,8 @@ class Passing:
             self("stderr", result.stderr.all)
         if result.timed_out:
             self("stderr", b"paddock: the command ran out of time and was ended\n")
+        for limit in result.limits:
+            self("stderr", f"paddock: {limit}\n".encode())
 
     def _write(self, name: Stream, data: bytes) -> None:
         stream = self._streams[name]

@@ -174,7 +174,7 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
         detail |= {"persistedOutputPath": kept}
     if meaning:
         detail |= {"returnCodeInterpretation": meaning}
-    return Result(text or "(no output)", bad, detail)
+    return Result(text or "(no output)", bad, detail, result.limits)
 
 
 def last_program(command: str) -> str:

@@ -1,7 +1,7 @@
 """What a tool is: a name, an input model, whether it only reads, and one async function."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, TypeVar
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import pydantic
 
 from sandbox.base import OnOutput, Sandbox
+from sandbox.limits import LimitReached
 
 
 class ToolFailed(Exception):
@@ -26,11 +27,12 @@ In = TypeVar("In", bound=ToolInput)
 
 @dataclass(frozen=True)
 class Result:
-    """What a call came to: what the model is told, whether that is bad news, and the same in structure."""
+    """What a call came to: what the model is told, whether that is bad news, the same in structure, limits it met."""
 
     text: str
     is_error: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
+    limits: Sequence[LimitReached] = ()
 
 
 @dataclass

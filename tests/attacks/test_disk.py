@@ -115,7 +115,7 @@ async def test_r05_what_a_call_left_running_is_stopped_too_and_the_next_one_hear
         with anyio.fail_after(20):
             while not (news := sandbox.take_news()):  # noqa: ASYNC110 - nobody is told when there is news
                 await anyio.sleep(0.1)
-        assert news == "disk limit 200 MiB reached: every command that ran was ended"
+        assert news == "what ran was ended: disk limit 200 MiB reached"
         assert await sandbox.running() == 0
         await can_be_emptied(sandbox, "rm z")
 

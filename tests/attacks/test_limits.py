@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
@@ -12,6 +12,7 @@ from sandbox.base import Command, ExecResult
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
+from sandbox.errors import FileError
 from sandbox.guest.limits import SCRATCH
 from sandbox.limits import LimitReached
 from sandbox.opening import opened, prepare
@@ -34,6 +35,25 @@ try:
 except OSError:
     print("full", flush=True)
 time.sleep(600)
+"""
+LIBC = "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.shmat.restype = ctypes.c_void_p\n"
+SEGMENTS = f"""{LIBC}
+for _ in range(20):
+    segment = libc.shmget(0, 2**24, 0o1600)
+    if segment < 0:
+        break
+    ctypes.memset(libc.shmat(segment, None, 0), 1, 2**24)
+"""
+QUEUES = f"""{LIBC}
+letter = ctypes.create_string_buffer(8192)
+letter[0] = b"x"
+while (queue := libc.msgget(0, 0o1600)) >= 0:
+    while libc.msgsnd(queue, letter, 8000, 0o4000) == 0:
+        pass
+"""
+SEMAPHORES = f"""{LIBC}
+while libc.semget(0, 32000, 0o1600) >= 0 or libc.semget(0, 250, 0o1600) >= 0:
+    pass
 """
 NAMES = """
 import os, sys
@@ -118,6 +138,22 @@ async def test_r04_with_every_scratch_folder_full_of_files_and_of_names_commands
         assert str(limit).startswith("memory limit 256 MiB reached: of it lie 64 MiB in /tmp and 16 MiB in /var/tmp")
         emptied = await shell(sandbox, "find /tmp /var/tmp /dev/shm ~ -xdev -type f -delete && echo x > /tmp/x")
         assert (emptied.exit_code, emptied.limits) == (0, ())
+
+
+async def test_r04_a_write_that_meets_a_full_folder_says_which(limited: Limited) -> None:
+    async with limited(Choice(memory=512 * MIB)) as sandbox:
+        await shell(sandbox, "dd if=/dev/zero of=/var/tmp/z bs=1M")
+        with pytest.raises(FileError, match=r"/var/tmp/new: /var/tmp is full \(32 MiB\)"):
+            await sandbox.write(PurePosixPath("/var/tmp/new"), b"x" * MIB)
+
+
+async def test_r04_no_memory_outlives_whoever_took_it(limited: Limited) -> None:
+    async with limited(Choice(memory=256 * MIB)) as sandbox:
+        for script in (SEGMENTS, QUEUES, SEMAPHORES):
+            await sandbox.run(Command(["python3", "-c", script], sandbox.root, timeout=60))
+            await goes_on(sandbox)
+        large = "data = bytearray(160 * 2**20)"
+        assert (await sandbox.run(Command(["python3", "-c", large], sandbox.root))).exit_code == 0
 
 
 async def test_r01_a_bomb_left_running_makes_way_for_the_next_call_which_says_so(limited: Limited) -> None:

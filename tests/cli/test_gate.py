@@ -126,6 +126,12 @@ def test_exec_hands_on_stdin(paddock, project):
     assert paddock("exec", "--stdin", "--", "tr", "a-z", "A-Z", cwd=project, stdin="hello").stdout == "HELLO"
 
 
+def test_exec_names_the_limit_that_was_reached(paddock, project):
+    done = paddock("exec", "--", "dd", "if=/dev/zero", "of=/dev/shm/z", "status=none", cwd=project)
+    assert done.returncode == 1
+    assert "paddock: /dev/shm is full (256 MiB)" in done.stderr.splitlines()
+
+
 def test_exec_that_fails_is_not_applied_by_itself(paddock, project):
     done = paddock("exec", "--apply", "auto", "--", "sh", "-c", "touch b; exit 1", cwd=project)
     assert (done.returncode, (project / "b").exists()) == (1, False)

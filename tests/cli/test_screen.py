@@ -12,6 +12,7 @@ from runtime.events import (
     AssistantMessage,
     Denied,
     Finished,
+    LimitsReached,
     Notice,
     Partial,
     Retrying,
@@ -22,6 +23,7 @@ from runtime.events import (
     ToolStarted,
     Usage,
 )
+from sandbox.limits import LimitReached
 
 HOSTILE = [
     "\x1b[1A\x1b[2Kgone",
@@ -186,6 +188,18 @@ def test_the_status_line_leaves_no_trace():
     screen = pyte.Screen(80, 5)
     pyte.Stream(screen).feed(stream.getvalue().replace("\n", "\r\n"))
     assert [line.rstrip() for line in screen.display] == ["done", "", "", "", ""]
+
+
+def test_a_limit_that_was_reached_is_a_line_and_the_end_counts_it():
+    limit = LimitReached("memory", 4 * 1024**3)
+    shown = drawn(
+        started(),
+        finished(),
+        LimitsReached("1", [limit]),
+        Finished("success", "", 1, 1.0, 1.0, Usage(), "m", limits={"memory": 2, "/tmp": 1}),
+    )
+    assert "\nmemory limit 4 GiB reached\n" in shown
+    assert "done · 1 turn · 1.0 s · limits reached: memory (2), /tmp" in shown
 
 
 def test_json_lines_are_ascii_and_the_result_waits_for_the_truth():

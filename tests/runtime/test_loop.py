@@ -12,6 +12,7 @@ from runtime.events import (
     AssistantMessage,
     Denied,
     Finished,
+    LimitsReached,
     Notice,
     Started,
     TextDelta,
@@ -21,6 +22,8 @@ from runtime.events import (
 )
 from runtime.history import history
 from runtime.transcript import newest_branch, read_entries
+from sandbox.limits import LimitReached, size
+from sandbox.profile import profile_of
 from tests.runtime.stage import Stage, play, stage
 
 
@@ -75,6 +78,26 @@ def test_the_answer_is_recorded_before_its_calls_are_run(tmp_path: Path) -> None
     script = "turns: [{tools: [{Bash: {command: 'cat ../state/sessions/*/transcript.jsonl'}}]}]"
     place = play(tmp_path, script)
     assert '"type":"tool_use"' in place.seen(ToolFinished)[0].text.replace(" ", "")
+
+
+def test_a_limit_that_a_call_reached_is_told_to_the_model_and_to_the_user_and_counted(tmp_path: Path) -> None:
+    async def main() -> None:
+        script = "turns: [{tools: [{Bash: {command: make}}, {Bash: {command: make}}]}, {text: well}]"
+        async with stage(tmp_path, script) as place:
+            place.sandbox.limits = (LimitReached("memory", 4 * 1024**3),)
+            finished = await place.run()
+            assert [text.splitlines()[-1] for text in place.told()] == ["(memory limit 4 GiB reached)"] * 2
+            assert [event.limits for event in place.seen(LimitsReached)] == [place.sandbox.limits] * 2
+            assert finished.limits == {"memory": 2}
+
+    anyio.run(main)
+
+
+def test_the_model_knows_its_limits_from_the_start(tmp_path: Path) -> None:
+    place = play(tmp_path, "turns: [{text: hi}]")
+    profile = profile_of(place.session.meta().choice)
+    (system,) = [block["text"] for block in place.server.requests[0]["system"]]
+    assert f"{size(profile.memory)} of memory, {profile.processes} processes, 10 GiB of disk; /tmp and" in system
 
 
 def test_every_result_is_recorded_before_it_is_sent(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from runtime.events import (
     Denied,
     Event,
     Finished,
+    LimitsReached,
     Notice,
     Outcome,
     Partial,
@@ -23,6 +24,7 @@ from runtime.events import (
     UserMessage,
 )
 from runtime.stream_json import lines
+from sandbox.limits import LimitReached
 from tests.runtime.stage import play
 
 ID = "11111111-2222-4333-8444-555555555555"
@@ -103,6 +105,28 @@ def test_retries_notices_and_refusals_are_system_lines() -> None:
     }
     assert shown(Notice("hm", "warning"))[0]["subtype"] == "informational"
     assert shown(Denied("t", "Bash", {}, "no"))[0]["tool_use_id"] == "t"
+
+
+def test_limits_that_were_reached_are_system_lines_and_counted_in_the_result() -> None:
+    limits = [LimitReached("memory", 4 * 1024**3), LimitReached("/tmp", 1024**3)]
+    assert [line | {"uuid": 0} for line in shown(LimitsReached("t", limits))] == [
+        {
+            "type": "system",
+            "subtype": "limit_reached",
+            "session_id": "s",
+            "uuid": 0,
+            "tool_use_id": "t",
+            "name": name,
+            "limit": limit,
+            "message": message,
+        }
+        for name, limit, message in (
+            ("memory", 4 * 1024**3, "memory limit 4 GiB reached"),
+            ("/tmp", 1024**3, "/tmp is full (1 GiB)"),
+        )
+    ]
+    ended = Finished("success", "", 1, 1.0, 1.0, Usage(), "m", limits={"memory": 2})
+    assert shown(ended)[0]["limits_reached"] == {"memory": 2}
 
 
 def test_raw_events_are_passed_on_and_the_rest_is_for_people() -> None:
