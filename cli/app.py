@@ -5,7 +5,7 @@ from collections.abc import Callable
 import typer
 import typer.core
 
-from cli import apply, chat, demo, doctor, gc, hidden, images, look, policy, review, run, sessions, shell, undo
+from cli import apply, chat, demo, doctor, gc, hidden, images, look, policy, ports, review, run, sessions, shell, undo
 from cli import exec as exec_command
 
 CODES = """\b
@@ -71,6 +71,14 @@ _add(
     allow_interspersed_args=False,
 )
 _add("shell", shell.shell, "Open a shell on a copy, then ask what to keep.", "paddock shell")
+_add(
+    "ports",
+    ports.ports,
+    "List what listens in a running session, or reach it.",
+    "paddock ports",
+    "paddock ports 8000",
+    "paddock ports 3f2a9c1b 9000:8000",
+)
 _add("status", look.status, "List what waits.", "paddock status", "paddock status 3f2a9c1b --json")
 _add(
     "diff",

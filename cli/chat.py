@@ -28,6 +28,7 @@ def chat(
     profile: options.Profile = None,
     runtime: options.Runtime = "",
     base: options.Base = None,
+    publish: options.Publish = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; goes first.")] = False,
     show_version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
 ) -> int | None:
@@ -42,7 +43,7 @@ def chat(
         typer.echo(f"paddock {version()}")
         raise typer.Exit
     if ctx.invoked_subcommand is not None:
-        given = [name for name, value in ctx.params.items() if name != "debug" and value not in ("", None, False)]
+        given = [name for name, value in ctx.params.items() if name != "debug" and value]
         if set(given) - {"permission_mode", "image"}:
             raise typer.BadParameter(f"options go after the command: `paddock {ctx.invoked_subcommand} --…`")
         return None
@@ -64,6 +65,7 @@ def chat(
         profile=profile,
         runtime=runtime,
         base=base,
+        publish=tuple(publish or ()),
     )
     return converse(order.checked())
 

@@ -14,6 +14,7 @@ from cli.case import Case
 from cli.keys import Keys
 from cli.options import Mode
 from cli.order import DIALS, title_of
+from cli.ports import published
 from cli.screen import safe
 from cli.screen.changes import show_list
 from cli.screen.diffs import show_diff
@@ -62,7 +63,10 @@ class Conversation:
         after: After = "discard"
         while after == "discard":
             setup = self._setup
-            async with opened(setup.session, setup.engine, lazily=True, variables=setup.variables) as sandbox:
+            async with (
+                opened(setup.session, setup.engine, lazily=True, variables=setup.variables) as sandbox,
+                published(sandbox, setup.order.publish, self._out.line),
+            ):
                 after = "reopen"
                 while after == "reopen":
                     async with (

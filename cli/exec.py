@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,6 +36,7 @@ def execute(
     profile: options.Profile = None,
     runtime: options.Runtime = "",
     base: options.Base = None,
+    publish: options.Publish = None,
 ) -> int:
     """Run a command in a container on a copy of the checkout, then ask what to keep.
 
@@ -46,12 +48,14 @@ def execute(
     from cli.case import freeze
     from cli.choosing import Wanted
     from cli.ending import settle
+    from cli.ports import wanted_ports
     from cli.rules import policy_of
     from cli.settled import Settled, Terms, pending
     from cli.signals import run_async
     from cli.truth import sentence
     from sandbox.base import Command
 
+    wanted_ports(publish or ())
     here = place.place()
     said = place.stderr()
     wanted = Wanted(profile, runtime, base, settings)
@@ -68,7 +72,7 @@ def execute(
         apply or "ask", is_explicit=apply is not None, can_ask=has_person(), deletions=deletions, settings=settings
     )
     try:
-        code = run_async(functools.partial(_drive, session, engine, order))
+        code = run_async(functools.partial(_drive, session, engine, order, publish or ()))
         kept = terms if code == 0 else replace(terms, dial="never")
         settled = settle(session, kept, said)
     except exits.LookInterrupted:
@@ -80,18 +84,24 @@ def execute(
     return code or settled.code
 
 
-async def _drive(session: "Session", engine: "Engine", command: "Command", interrupts: "Interrupts") -> int:
+async def _drive(
+    session: "Session", engine: "Engine", command: "Command", publish: Sequence[str], interrupts: "Interrupts"
+) -> int:
     """Run it, pass on what it prints as it prints it; a command that ran out of time reached a limit."""
     import anyio
 
     from cli import environment, exits, place
+    from cli.ports import published
     from cli.screen.passing import Passing
     from sandbox.base import Call
     from sandbox.opening import noted, opened
 
     passing = Passing(sys.stdout, sys.stderr)
     variables = environment.named(session.meta().choice.environment)
-    async with opened(session, engine, variables=variables) as sandbox:
+    async with (
+        opened(session, engine, variables=variables) as sandbox,
+        published(sandbox, publish, place.stderr().line),
+    ):
         place.say_hidden(await sandbox.hidden())
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel

@@ -123,6 +123,15 @@ Message = Annotated[
         show_default=False,
     ),
 ]
+Publish = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--publish",
+        metavar="[HOSTPORT:]PORT",
+        help="Reach a port of the sandbox on 127.0.0.1; without HOSTPORT the same one if it is free. May be repeated.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 SessionAndPaths = Annotated[
     list[str] | None,

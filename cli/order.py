@@ -8,6 +8,7 @@ from cli import exits
 from cli.ask import has_person
 from cli.choosing import Wanted
 from cli.options import BaseKind, Dial, Format, Mode, ProfileName
+from cli.ports import wanted_ports
 from cli.settled import Terms
 
 LONGEST_PROMPT = 10 * 1024 * 1024  # bytes
@@ -37,6 +38,7 @@ class Order:
     profile: ProfileName | None = None
     runtime: str = ""
     base: BaseKind | None = None
+    publish: tuple[str, ...] = ()
 
     def checked(self) -> "Order":
         """The same, if it makes sense. Raises Misuse."""
@@ -48,6 +50,7 @@ class Order:
             raise exits.Misuse(f"there is no script {self.script}")
         if self.sync and self.apply == "never":
             raise exits.Misuse("--sync applies and --apply never does not: give one of them")
+        wanted_ports(self.publish)
         return self
 
     @property

@@ -39,6 +39,7 @@ def run(
     profile: options.Profile = None,
     runtime: options.Runtime = "",
     base: options.Base = None,
+    publish: options.Publish = None,
 ) -> int:
     """Do one task in a container on a copy of the checkout, then ask what to keep.
 
@@ -66,6 +67,7 @@ def run(
         profile=profile,
         runtime=runtime,
         base=base,
+        publish=tuple(publish or ()),
     )
     return carry_out(order.checked(), read_prompt(prompt))
 
@@ -106,10 +108,12 @@ CODES = {"success": 0, "failed": 1, "max-turns": 3, "max-budget": 3, "interrupte
 async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Interrupts") -> "Finished":
     """One prompt, in a sandbox that starts while the first request runs; Ctrl-C ends the turn in order."""
     from cli.agent import agent_in, syncing, watched
+    from cli.ports import published
     from sandbox.opening import opened
 
     async with (
         opened(setup.session, setup.engine, variables=setup.variables) as sandbox,
+        published(sandbox, setup.order.publish, output.progress.line),
         agent_in(setup, sandbox, setup.order.mode) as agent,
         watched(setup, sandbox, agent),
     ):

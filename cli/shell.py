@@ -1,6 +1,7 @@
 """`paddock shell`: a terminal in the sandbox; then the gate."""
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli import options
@@ -19,6 +20,7 @@ def shell(
     profile: options.Profile = None,
     runtime: options.Runtime = "",
     base: options.Base = None,
+    publish: options.Publish = None,
 ) -> int:
     """Open a shell in a container on a copy of the checkout, then ask what to keep.
 
@@ -30,6 +32,7 @@ def shell(
     from cli.choosing import Wanted
     from cli.ending import settle
     from cli.exec import open_session
+    from cli.ports import wanted_ports
     from cli.rules import policy_of
     from cli.settled import Settled, Terms, pending
     from cli.signals import run_async
@@ -37,6 +40,7 @@ def shell(
 
     if not has_person():
         raise exits.Misuse("`paddock shell` needs a terminal: `paddock exec -- CMD` runs a command without one")
+    wanted_ports(publish or ())
     here = place.place()
     out = place.stdout()
     wanted = Wanted(profile, runtime, base, settings)
@@ -45,7 +49,7 @@ def shell(
     policy_of(session, settings)
     terms = Terms(apply or "ask", is_explicit=apply is not None, can_ask=True, settings=settings)
     try:
-        run_async(functools.partial(_drive, session, engine))
+        run_async(functools.partial(_drive, session, engine, publish or ()))
         settled = settle(session, terms, out)
         code = exits.DONE
     except exits.LookInterrupted:
@@ -57,15 +61,19 @@ def shell(
     return code or settled.code
 
 
-async def _drive(session: "Session", engine: "Engine", interrupts: "Interrupts") -> int:
+async def _drive(session: "Session", engine: "Engine", publish: Sequence[str], interrupts: "Interrupts") -> int:
     from cli import environment, place
+    from cli.ports import published
     from sandbox.base import Call
     from sandbox.opening import noted, opened
     from sandbox.terminal import attach
 
     del interrupts  # keys go to the shell, Ctrl-C too
     variables = environment.named(session.meta().choice.environment)
-    async with opened(session, engine, variables=variables) as sandbox:
+    async with (
+        opened(session, engine, variables=variables) as sandbox,
+        published(sandbox, publish, place.stdout().line),
+    ):
         place.say_hidden(await sandbox.hidden())
         async with noted(sandbox, Call("shell", "shell", "", agent="you")):
             code = await attach(sandbox, [await sandbox.shell(), "-l"])

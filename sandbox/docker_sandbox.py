@@ -1,7 +1,6 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -23,11 +22,13 @@ from sandbox.disk import Room
 from sandbox.disk_watch import DiskWatch
 from sandbox.engine import Engine
 from sandbox.errors import FileError, SandboxError, SandboxLost, StateError
+from sandbox.forwarding import Forward
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
 from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import Hidden
 from sandbox.hiding.hiding import Hiding
+from sandbox.inside import absolute
 from sandbox.life import Around, Life
 from sandbox.limits import full_at
 from sandbox.ports import PortStream, port_stream
@@ -62,6 +63,7 @@ class DockerSandbox:
         self._tasks = tasks
         self._account = Account(session)
         self._background = Backgrounds()
+        self.forwards: list[Forward] = []
         self._hiding = Hiding(session)
         around = Around(before=self._before_start, hide=self._hiding.lay, beside=self._disk.watch)
         self._life = Life(session, engine, tasks, around=around, patience=patience)
@@ -177,7 +179,7 @@ class DockerSandbox:
 
     def request(self, command: Command) -> Mapping[str, Any]:
         """A command as the guest takes it. Raises FileError for a cwd that is no path inside."""
-        _absolute(command.cwd)
+        absolute(command.cwd)
         return {
             "op": "run",
             "argv": list(command.argv),
@@ -191,13 +193,13 @@ class DockerSandbox:
     async def read(self, path: PurePosixPath, /, *, limit: int = 32 * 1024 * 1024) -> bytes:
         """The content of a regular file."""
         try:
-            return await self._file({"op": "read", "path": _absolute(path), "limit": limit}, most=limit)
+            return await self._file({"op": "read", "path": absolute(path), "limit": limit}, most=limit)
         except FileError as error:
             raise await self._hiding.explained(error) from error
 
     async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
         """What a directory holds."""
-        text = await self._file({"op": "list", "path": _absolute(path), "limit": LIST_LIMIT}, most=LIST_LIMIT)
+        text = await self._file({"op": "list", "path": absolute(path), "limit": LIST_LIMIT}, most=LIST_LIMIT)
         try:
             rows = json.loads(text)
             return [Entry(str(name), KINDS[kind], int(size)) for name, kind, size in rows]
@@ -206,7 +208,7 @@ class DockerSandbox:
 
     async def write(self, path: PurePosixPath, data: bytes, /) -> None:
         """Make `path` hold exactly `data`."""
-        request = {"op": "write", "path": _absolute(path)}
+        request = {"op": "write", "path": absolute(path)}
         if path.is_relative_to(self.root) and (reason := await self._disk.refusal()):
             raise FileError("no-space", str(path), reason)
         await self._file(request, data)
@@ -243,7 +245,9 @@ class DockerSandbox:
             return done_of(await stream.receive()).left
 
     async def listening(self) -> Sequence[int]:
-        """The TCP ports on which something inside listens."""
+        """The TCP ports on which something inside listens; nothing does where nothing runs."""
+        if not self._life.is_running:
+            return ()
         async with self._life.use() as container, container.channel.stream() as stream:
             await stream.open({"op": "listening"})
             return done_of(await stream.receive()).ports
@@ -293,14 +297,3 @@ class DockerSandbox:
             await self._account.looked()
             await self._account.note_rest()
             return await anyio.to_thread.run_sync(frozen, self._session, tell)
-
-
-def _absolute(path: PurePosixPath) -> str:
-    text = str(path)
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError as error:
-        raise FileError("outside", ascii(text), "not a name a file can have") from error
-    if not path.is_absolute() or "\0" in text:
-        raise FileError("outside", ascii(text), "a path inside the sandbox is absolute")
-    return text

@@ -13,6 +13,7 @@ from sandbox.base import Call, Sandbox
 from sandbox.checkout import identity
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
+from sandbox.doorway import serve
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.identity import invoking_user
@@ -73,6 +74,7 @@ async def opened(
         async with beside() as tasks:
             sandbox = DockerSandbox(session, engine, tasks, patience or Patience(session.meta().choice.idle))
             sandbox.variables = variables or {}
+            tasks.start_soon(serve, sandbox, session)
             if not lazily:
                 sandbox.begin()
             try:

@@ -13,6 +13,7 @@ $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in th
     mask/              the layer that hides it
     base               a symbolic link to the checkout, under a name every mount option can hold
     lock               held (flock) by the process that runs the session
+    ports              the socket on which whoever runs the session answers about its ports (sandbox.doorway)
     pause              held by the process that has its container paused (sandbox.pausing)
 """
 
