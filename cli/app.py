@@ -5,7 +5,24 @@ from collections.abc import Callable
 import typer
 import typer.core
 
-from cli import apply, chat, demo, doctor, gc, hidden, images, look, policy, ports, review, run, sessions, shell, undo
+from cli import (
+    apply,
+    chat,
+    demo,
+    doctor,
+    gc,
+    hidden,
+    images,
+    look,
+    policy,
+    ports,
+    ps,
+    review,
+    run,
+    sessions,
+    shell,
+    undo,
+)
 from cli import exec as exec_command
 
 CODES = """\b
@@ -121,5 +138,6 @@ app.add_typer(sessions.app, name="sessions", short_help="List, show and remove s
 app.add_typer(policy.app, name="policy", short_help="Show the rules, and what they say about a path.")
 app.add_typer(images.app, name="images", short_help="List and build images.")
 _add("doctor", doctor.doctor, "Check this machine; --fix sets it up.", "paddock doctor", "paddock doctor --fix")
+_add("ps", ps.ps, "List the sandboxes that run, and what they use.", "paddock ps", "paddock ps --all --json")
 _add("gc", gc.gc, "Remove what dead runs left behind.", "paddock gc --yes --days 7")
 _add("demo", demo.demo, "See it all on a sample project.", "paddock demo")

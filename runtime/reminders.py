@@ -35,7 +35,7 @@ def reminder(edits: Sequence[HostEdit]) -> str:
 
 def befallen(news: str) -> str:
     """What befell the sandbox, as a block of text for the next request; empty if nothing did."""
-    return f"<system-reminder>\nBefore the last tool call, {news}.\n</system-reminder>" if news else ""
+    return f"<system-reminder>\nWhat befell the sandbox meanwhile: {news}\n</system-reminder>" if news else ""
 
 
 def _meaning(edit: HostEdit) -> str:

@@ -7,7 +7,8 @@ stream only. `exec` is not used either: docker-py loses its output under load (d
 import contextlib
 import os
 import socket
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
 import docker
@@ -23,6 +24,23 @@ from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
 REMOVALS = 5
+
+
+@dataclass(frozen=True)
+class Present:
+    """A container of ours, its state in the engine's own word, and when it was made, in seconds since 1970."""
+
+    owned: Owned
+    status: str
+    created: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a container uses: bytes of memory, without cached files, and processes with their threads."""
+
+    memory: int
+    processes: int
 
 
 class Engine:
@@ -114,21 +132,22 @@ class Engine:
                 return None
             return found
 
-    def remove(self, container: str) -> None:
-        """Kill and remove a container with its anonymous volumes; one that is already gone is fine."""
+    def remove(self, container: str) -> bool:
+        """Kill and remove a container with its anonymous volumes; False if it was gone already."""
         with _engine_calls():
             for attempt in range(REMOVALS):
                 try:
                     self._api.remove_container(container, v=True, force=True)
                     break
                 except docker.errors.NotFound:
-                    return
+                    return False  # engines may list for ever what they removed while they were busy
                 except docker.errors.APIError as error:
                     if error.response is not None and error.response.status_code == requests.codes.conflict:
                         break  # its removal is already in progress
                     if "directory not empty" not in str(error.explanation) or attempt == REMOVALS - 1:
                         raise  # not empty: the engine has just noted there that memory ran out
         self.wait_gone(container)
+        return True
 
     def wait_gone(self, container: str) -> None:
         """Return when the container has been removed."""
@@ -144,6 +163,24 @@ class Engine:
             found = self._api.containers(all=True, filters={"label": LABEL})
         return [owned(one["Id"], one["Labels"]) for one in found]
 
+    def present(self) -> Sequence[Present]:
+        """The same, with what the engine's list says of each."""
+        with _engine_calls():
+            found = self._api.containers(all=True, filters={"label": LABEL})
+        return [Present(owned(one["Id"], one["Labels"]), one["State"], one["Created"]) for one in found]
+
+    def usage(self, container: str) -> Usage:
+        """What a container uses now. Raises SandboxLost if it is gone."""
+        with _engine_calls():
+            try:
+                facts = self._api.stats(container, stream=False, one_shot=True)
+            except ValueError as error:  # an empty answer: it ended just then
+                raise SandboxLost("the container has ended") from error
+        memory = facts.get("memory_stats", {})
+        detail = memory.get("stats", {})
+        cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))  # it would be given up at once
+        return Usage(max(0, memory.get("usage", 0) - cache), facts.get("pids_stats", {}).get("current", 0))
+
     def volumes(self) -> Sequence[Owned]:
         """Every volume with our label."""
         with _engine_calls():
@@ -155,11 +192,15 @@ class Engine:
         with _engine_calls():
             self._api.create_volume(name, labels=dict(labels))
 
-    def shared_volumes(self) -> Collection[str]:
-        """The names of all volumes that no session owns."""
+    def shared_volumes(self, *, unused: bool = False) -> Mapping[str, str]:
+        """All volumes that no session owns, by name, and when each was made, in ISO 8601; or the `unused` ones.
+
+        Unused is what no container has.
+        """
+        filters: dict[str, Any] = {"label": SHARED_LABEL} | ({"dangling": True} if unused else {})
         with _engine_calls():
-            found = self._api.volumes(filters={"label": SHARED_LABEL})["Volumes"] or []
-        return {one["Name"] for one in found}
+            found = self._api.volumes(filters=filters)["Volumes"] or []
+        return {one["Name"]: str(one.get("CreatedAt", "")) for one in found}
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone is fine, one in use stays."""

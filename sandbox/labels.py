@@ -1,5 +1,6 @@
 """The labels everything of ours carries on an engine, and how a later start knows that its owner is dead."""
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -9,27 +10,44 @@ from pathlib import Path
 LABEL = "paddock"
 SESSION_LABEL = "paddock.session"
 OWNER_LABEL = "paddock.owner"
+PLACE_LABEL = "paddock.place"
 SHARED_LABEL = "paddock.shared"
 """For volumes that no session owns (sandbox.shared)."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose it is: a session, and the process that runs it as `boot:pid:start` (a pid alone may be reused)."""
+    """Whose it is: a session, and the process that runs it as `boot:pid:start` (a pid alone may be reused).
+
+    `place` is where that pid means anything: an engine may serve several machines, and containers with pids of their
+    own. Empty: here.
+    """
 
     session: str
     process: str
+    place: str = ""
 
     @classmethod
     def of(cls, session: str) -> "Owner":
         """This process, for that session."""
-        return cls(session, f"{this_boot()}:{os.getpid()}:{_started(os.getpid())}")
+        return cls(session, f"{this_boot()}:{os.getpid()}:{_started(os.getpid())}", this_place())
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it lives where we cannot see it."""
+        return self.place not in ("", this_place())
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, if it is one of ours to see."""
+        pid = self.process.split(":")[1:2]
+        return int(pid[0]) if pid and pid[0].isdigit() and not self.is_elsewhere else None
 
     def is_alive(self) -> bool:
-        """Whether that very process still runs. An unreadable owner counts as alive: we sweep only what we know."""
+        """Whether that very process still runs. One we cannot see or read counts as alive: we sweep what we know."""
         boot, _, rest = self.process.partition(":")
         pid, _, started = rest.partition(":")
-        if not (boot and pid.isdigit() and started):
+        if self.is_elsewhere or not (boot and pid.isdigit() and started):
             return True
         return boot == this_boot() and _started(int(pid)) == started
 
@@ -49,12 +67,22 @@ class Owned:
 
 def labels(owner: Owner) -> Mapping[str, str]:
     """What every container and volume of ours carries."""
-    return {LABEL: "1", SESSION_LABEL: owner.session, OWNER_LABEL: owner.process}
+    return {LABEL: "1", SESSION_LABEL: owner.session, OWNER_LABEL: owner.process, PLACE_LABEL: owner.place}
 
 
 def owned(id_: str, found: Mapping[str, str]) -> Owned:
     """Read them back."""
-    return Owned(id_, Owner(found.get(SESSION_LABEL, ""), found.get(OWNER_LABEL, "")))
+    return Owned(id_, Owner(found.get(SESSION_LABEL, ""), found.get(OWNER_LABEL, ""), found.get(PLACE_LABEL, "")))
+
+
+def this_place() -> str:
+    """Which machine this is, and which numbering of its processes; the same after a reboot."""
+    try:
+        machine = Path("/etc/machine-id").read_text("ascii").strip()
+    except OSError:
+        machine = ""
+    name = f"{machine}:{os.readlink('/proc/self/ns/pid')}"
+    return hashlib.sha256(name.encode()).hexdigest()[:16]  # a machine's id is not to be told
 
 
 def this_boot() -> str:

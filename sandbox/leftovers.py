@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sandbox.errors import SessionBusy
@@ -32,14 +32,33 @@ def sweep(sessions: Sessions, *, older: float = OLD) -> int:
 
     `older` is in seconds: how long nobody must have written a file that never got its name.
     """
-    doomed = list(_half_removed(sessions))
-    for session in sessions.all():
-        with contextlib.suppress(SessionBusy), session.hold():
-            doomed += _unnamed(session, before=time.time() - older)
+    doomed = left(sessions, older=older)
     for path in doomed:
         with contextlib.suppress(OSError):  # another user's files in it: `paddock doctor` is where that is mended
             remove_tree(path)
     return sum(not os.path.lexists(path) for path in doomed)
+
+
+def left(sessions: Sessions, *, older: float = OLD) -> Sequence[Path]:
+    """What such a sweep removes."""
+    doomed = list(_half_removed(sessions))
+    for session in sessions.all():
+        with contextlib.suppress(SessionBusy), session.hold():
+            doomed += _unnamed(session, before=time.time() - older)
+    return doomed
+
+
+def room(path: Path) -> int:
+    """Bytes that a file or a folder of ours takes on the disk; what cannot be read there counts as nothing."""
+    try:
+        total = path.lstat().st_blocks
+        for folder, names, files in os.walk(path):
+            for name in (*names, *files):
+                with contextlib.suppress(OSError):
+                    total += os.lstat(os.path.join(folder, name)).st_blocks
+    except FileNotFoundError:
+        return 0
+    return 512 * total
 
 
 def _half_removed(sessions: Sessions) -> Iterator[Path]:

@@ -198,10 +198,10 @@ class Life:
         self.begun.set()
 
     async def _reach(self, starting: Starting) -> None:
-        """Make sure that nothing of before runs; wait for an engine that was there a moment ago. Raises SandboxLost."""
+        """Make sure that nothing of before runs; wait for an engine that was just there. Raises SandboxError."""
         now, patience = anyio.current_time(), self._patience
         if (rest := storm(self._deaths, now, patience)) > 0:
-            raise SandboxLost(
+            raise SandboxError(
                 f"the sandbox ended by itself {patience.deaths} times within {patience.window:.0f} s: "
                 f"it is not started again in the next {rest:.0f} s; its files are kept"
             )

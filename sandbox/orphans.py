@@ -3,25 +3,30 @@
 from dataclasses import dataclass
 
 from sandbox.engine import Engine
+from sandbox.labels import Owned
 
 
 @dataclass(frozen=True)
-class Swept:
-    """How much was removed."""
+class Orphans:
+    """What dead owners left: containers, and volumes of their sessions."""
 
-    containers: int = 0
-    volumes: int = 0
+    containers: tuple[Owned, ...] = ()
+    volumes: tuple[Owned, ...] = ()
 
 
-def sweep(engine: Engine) -> Swept:
-    """Remove containers, then volumes, of owners that no longer run. Foreign ones are never looked at.
+def orphans(engine: Engine) -> Orphans:
+    """All of them. Foreign ones are never looked at. Raises: EngineUnavailable, SandboxError."""
+    return Orphans(
+        tuple(one for one in engine.containers() if not one.owner.is_alive() and engine.inspect(one.id)),
+        tuple(one for one in engine.volumes() if not one.owner.is_alive()),
+    )
 
-    Raises: EngineUnavailable, SandboxError.
-    """
-    containers = [one for one in engine.containers() if not one.owner.is_alive()]
-    for container in containers:
+
+def sweep(engine: Engine) -> Orphans:
+    """Remove them, containers first; what that was. Raises: EngineUnavailable, SandboxError."""
+    found = orphans(engine)
+    for container in found.containers:
         engine.remove(container.id)
-    volumes = [one for one in engine.volumes() if not one.owner.is_alive()]
-    for volume in volumes:
+    for volume in found.volumes:
         engine.remove_volume(volume.id)
-    return Swept(len(containers), len(volumes))
+    return found

@@ -140,9 +140,17 @@ class Session:
         except SessionBusy:
             return True
 
+    def holder(self) -> int | None:
+        """The process that holds the session, or was the last to do so; None if there was none."""
+        try:
+            pid = (self.path / "lock").read_bytes().strip()
+        except OSError:
+            return None
+        return int(pid) if pid.isdigit() else None
+
     def is_held_elsewhere(self) -> bool:
         """Whether a live process that is not this one holds the session now."""
-        return self.is_held() and (self.path / "lock").read_bytes().strip() != str(os.getpid()).encode()
+        return self.is_held() and self.holder() != os.getpid()
 
 
 class Sessions:

@@ -4,8 +4,9 @@ A second, empty volume says that the first one is whole: an engine has no other 
 finds only the first fills it again; two who fill at once write the same.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sandbox.engine import Engine
@@ -44,16 +45,30 @@ def fill(engine: Engine, name: str, kind: Kind, filling: Filling) -> None:
     engine.make_volume(name + READY, {SHARED_LABEL: kind})
 
 
-def sweep(engine: Engine, keep: Collection[str]) -> int:
-    """Remove shared volumes that no container uses, but for those to keep; how many. The next start fills them again.
+def stale(engine: Engine, keep: Collection[str], *, older: timedelta) -> Sequence[str]:
+    """The shared volumes that no container uses and that are that old, but for those to keep; marks first.
 
-    Raises: EngineUnavailable, SandboxError.
+    A fresh one may be about to be used, by a start that has just filled it. Raises EngineUnavailable.
     """
-    before = engine.shared_volumes()
-    doomed = [name for name in before if name.removesuffix(READY) not in keep]
-    for name in sorted(doomed, key=lambda name: not name.endswith(READY)):  # the mark first
+    every, unused = engine.shared_volumes(), engine.shared_volumes(unused=True)
+    serving = {*keep, *(name for name, made in every.items() if name not in unused or not _is_old(made, older))}
+    doomed = [name for name in every if not {name, name.removesuffix(READY)} & serving]
+    return sorted(doomed, key=lambda name: (not name.endswith(READY), name))
+
+
+def sweep(engine: Engine, keep: Collection[str], *, older: timedelta) -> int:
+    """Remove those; how many. The next start fills them again. Raises: EngineUnavailable, SandboxError."""
+    doomed = stale(engine, keep, older=older)
+    for name in doomed:
         engine.remove_volume(name)
-    return len(set(before) - set(engine.shared_volumes()))
+    return len(set(doomed) - set(engine.shared_volumes()))
+
+
+def _is_old(made: str, older: timedelta) -> bool:
+    try:
+        return datetime.fromisoformat(made).astimezone(UTC) < datetime.now(UTC) - older
+    except ValueError:
+        return False
 
 
 def mount(name: str, target: str, *, read_only: bool = True) -> Mapping[str, Any]:

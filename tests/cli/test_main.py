@@ -12,7 +12,10 @@ from cli.version import version
 from images.errors import BuildFailed, UnknownImage
 from sandbox.errors import CheckoutRefused, EngineUnavailable, OutOfSpace, SandboxLost, SessionBusy, SessionNotFound
 
-COMMANDS = ("run", "exec", "shell", "status", "diff", "review", "apply", "discard", "doctor", "gc", "demo", "ports")
+COMMANDS = (
+    *("run", "exec", "shell", "status", "diff", "review", "apply", "discard", "doctor"),
+    *("ps", "gc", "demo", "ports"),
+)
 NESTED = ("sessions list", "sessions show", "sessions rm", "images list", "images build")
 
 

@@ -394,7 +394,7 @@ def test_what_befell_the_sandbox_between_calls_is_told_once_to_the_user_and_to_t
             assert (await place.run()).outcome == "success"
             assert [event.text for event in place.seen(Notice)] == ["the sandbox was stopped"]
             told = json.dumps(place.server.requests[-1]["messages"])
-            assert told.count("Before the last tool call, the sandbox was stopped.") == 1
+            assert told.count("What befell the sandbox meanwhile: the sandbox was stopped") == 1
             assert is_valid(reloaded(place))
 
     anyio.run(main)
