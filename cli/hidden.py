@@ -50,8 +50,8 @@ def _show(found: "Hidden", out: "Terminal") -> None:
         out.line(safe.path(secret.path))
         for row in out.wrap_words(reason(secret), indent=4):
             out.line(out.style(row, "yellow" if secret.is_tracked else "dim"))
-    for path in sorted(found.replaced):
+    for path in found.redacted:
         out.line(safe.path(path))
         out.line(out.style("    is there without the passwords and tokens in it: git needs it", "dim"))
-    if not found.secrets and not found.replaced:
+    if not found.secrets and not found.redacted:
         out.line("nothing is hidden: no file here has a name under which secrets are kept")

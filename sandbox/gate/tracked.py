@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox.gate.host import opened_checkout
 from sandbox.gate.syscalls import FILE, open_beneath
 
-_LARGEST = 256 * 1024 * 1024  # bytes: an index of a million files
+LARGEST_INDEX = 256 * 1024 * 1024  # bytes: an index of a million files
 _NAMES = 512 * 1024 * 1024  # bytes of all paths: ten times those of a million files
 _ENTRY = 62  # bytes before the name: times, ids, size, the object's SHA-1, flags
 _EXTENDED, _NAME_LENGTH = 0x4000, 0x0FFF
@@ -37,7 +37,7 @@ def _paths(data: bytes) -> list[bytes]:
         (flags,) = struct.unpack_from(">H", data, position + _ENTRY - 2)
         start = position + _ENTRY + (2 if flags & _EXTENDED else 0)
         if version == 4:
-            cut, start = _varint(data, start)
+            cut, start = varint(data, start)
             before = before[: len(before) - cut]
         else:
             before = b""
@@ -51,7 +51,7 @@ def _paths(data: bytes) -> list[bytes]:
     return found
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes, position: int) -> tuple[int, int]:
     """A number in git's variable-length form, and where the next byte is."""
     byte = data[position]
     value = byte & 0x7F
@@ -94,4 +94,4 @@ def _linked(root: int, checkout: Path) -> bytes:
 def _read(name: bytes, directory: int) -> bytes:
     with os.fdopen(os.open(name, FILE, dir_fd=directory), "rb") as file:
         facts = os.fstat(file.fileno())
-        return file.read() if stat.S_ISREG(facts.st_mode) and facts.st_size <= _LARGEST else b""
+        return file.read() if stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_INDEX else b""

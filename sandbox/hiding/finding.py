@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.errors import StateError
-from sandbox.gate.host import opened_checkout, shut
+from sandbox.gate.host import opened, opened_checkout, shut
 from sandbox.gate.patterns import BadPattern, Pattern
 from sandbox.gate.syscalls import open_beneath
-from sandbox.gate.tracked import tracked
+from sandbox.gate.tracked import LARGEST_INDEX, tracked
 from sandbox.hiding import contents, gitdata
-from sandbox.hiding.hidden import Hidden, Secret
+from sandbox.hiding.hidden import INDEX, Hidden, Secret
+from sandbox.hiding.index import skipping
 from sandbox.hiding.names import Group, group_of, group_of_folder, is_telling, is_template
 
 _GIT = ".git"
@@ -43,7 +44,10 @@ def find(checkout: Path, include: Sequence[str] = ()) -> Hidden:
     in_git = tracked(checkout) if walk.found else frozenset[bytes]()
     names = _tracked_among([path for path, _ in walk.found], in_git)
     found = (Secret(path, reason, path in names) for path, reason in sorted(walk.found))
-    return Hidden(tuple(found), walk.replaced, walk.coming)
+    hidden = Hidden(tuple(found), walk.replaced, walk.coming)
+    if names and (index := _index_without(checkout, hidden)) is not None:
+        walk.replaced[INDEX] = index
+    return hidden
 
 
 @dataclass
@@ -126,6 +130,16 @@ def _is_secret(group: Group, directory: int, text: str) -> bool:
     if data is None:
         return True
     return not contents.is_public(data) if group.proof == "not public" else contents.holds_secret(data)
+
+
+def _index_without(checkout: Path, hidden: Hidden) -> bytes | None:
+    """The index, if it lies in the checkout, for a work tree without what is hidden."""
+    try:
+        with opened_checkout(checkout) as root, opened(root, os.fsencode(_GIT)) as folder:
+            data = contents.read(folder, b"index", LARGEST_INDEX)
+    except OSError:
+        return None
+    return None if data is None else skipping(data, hidden.covers)
 
 
 def _tracked_among(paths: Sequence[bytes], in_git: frozenset[bytes]) -> set[bytes]:

@@ -5,7 +5,7 @@ remembers what was hidden at an earlier start of the same session, too.
 """
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -14,6 +14,8 @@ import pydantic
 from sandbox.errors import SessionNotFound
 from sandbox.gate.folders import above
 from sandbox.sessions import Session, read_record, write_record
+
+INDEX: Final = b".git/index"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Secret:
 class Hidden:
     """What a sandbox must not see of a checkout, whatever its workspace is made of.
 
-    `secrets` are absent inside. `replaced` are files that git needs, with the content that stands in for theirs.
+    `secrets` are absent inside. `replaced` are files that git needs, with the content that stands in for theirs: those
+    with a password, and an index that knows of what is absent.
     `coming` are paths that are not there, and would be hidden if they came. `earlier` are paths that were hidden when
     the session was started before, and are no more.
     """
@@ -41,6 +44,11 @@ class Hidden:
     replaced: Mapping[bytes, bytes] = field(default_factory=dict)
     coming: Collection[bytes] = frozenset()
     earlier: Collection[bytes] = frozenset()
+
+    @property
+    def redacted(self) -> Sequence[bytes]:
+        """The files of git's that are there without the passwords in them."""
+        return sorted(path for path in self.replaced if path != INDEX)
 
     @functools.cached_property
     def _now(self) -> frozenset[bytes]:

@@ -32,7 +32,7 @@ def as_json(hidden: Hidden) -> Mapping[str, Sequence[Mapping[str, object]]]:
         "hidden": [
             {**_name(secret.path), "reason": secret.reason, "in_git": secret.is_tracked} for secret in hidden.secrets
         ],
-        "redacted": [_name(path) for path in sorted(hidden.replaced)],
+        "redacted": [_name(path) for path in hidden.redacted],
     }
 
 

@@ -1,6 +1,7 @@
 """I-19, I-20, A7.1, A15.1, A46.1: what holds secrets in the checkout is not there inside, by whatever program."""
 
 import json
+import os
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from runtime.project import Project
+from sandbox.base import Command
 from sandbox.changes import File
 from sandbox.engine import Engine
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.hiding.hidden import hidden_of
 from sandbox.opening import opened
 from sandbox.sessions import Session
+from tests.attacks import mutating
 from tests.attacks.scene import CANARY, Scene, listed, refused, unchanged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
@@ -199,3 +202,58 @@ async def test_a_secret_that_came_between_two_starts_is_hidden_at_the_second(
             ("deleted", b"web/app.js"),
         }
         assert not isinstance(changes.changes[0].after, File)
+
+
+async def test_git_inside_does_not_take_a_hidden_file_for_deleted(
+    new_session: Callable[[], Session], engine: Engine, checkout: Path, host: Path
+) -> None:
+    subprocess.run(["git", "add", "-f", ".env", "certs/server.key"], cwd=checkout, check=True)
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "two"], cwd=checkout, check=True
+    )
+    session = new_session()
+    async with opened(session, engine) as sandbox:
+        scene = Scene(Project(checkout, session, sandbox), host)
+        assert (await scene.bash("git status --porcelain -uno")).stdout.all == b""
+        await scene.bash("echo more >> hello.txt; git commit -qam all; git add -A")
+        shown = (await scene.bash("git show --format= --name-status; git ls-files .env certs/server.key")).stdout.all
+        assert shown.decode().split() == ["M", "hello.txt", ".env", "certs/server.key"]
+        assert {change.path for change in (await scene.project.freeze()).changes} == {b"hello.txt"}
+    marked = {secret.path for secret in hidden_of(scene.project.session).secrets if secret.is_tracked}
+    assert marked == {b".env", b"certs/server.key"}
+
+
+@pytest.fixture
+def worlds(checkout: Path, host: Path) -> list[str]:
+    """Random trees in the checkout, with a secret in every folder of them."""
+    names = [f"w{number}" for number in range(60)]
+    for name in names:
+        (checkout / name).mkdir()
+        mutating.lay_out(os.fsencode(checkout / name), f"secrets{name}")
+        for folder in [checkout / name, *(one for one in (checkout / name).rglob("*") if is_plain_folder(one))]:
+            (folder / "planted.env").write_bytes(CANARY)
+    return names
+
+
+def is_plain_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and ".git" not in path.parts
+
+
+async def test_whatever_is_done_to_random_trees_no_hidden_file_is_touched(worlds: list[str], scene: Scene) -> None:
+    planted = {path: path.lstat() for path in scene.checkout.rglob("planted.env")}
+    assert len(planted) > 100
+    result = await scene.project.sandbox.run(
+        Command(["python3", "-c", mutating.MUTATE, "secrets", *worlds], scene.project.sandbox.root, timeout=100)
+    )
+    assert result.exit_code == 0, result.stderr.all
+    assert not (await scene.bash("grep -rl CANARY-0 . || true")).stdout.all
+    changes = await scene.project.freeze()
+    hidden = {os.fsencode(path.relative_to(scene.checkout)) for path in planted}
+    assert {change.kind for change in changes.changes} == {"added", "modified", "deleted", "mode", "type"}
+    assert not hidden & {change.path for change in changes.changes if not change.unseen}
+    assert hidden & set(refused(changes))
+    outcome = await scene.project.apply(changes, only=[change for change in changes.changes if not change.unseen])
+    assert isinstance(outcome, Applied), outcome
+    assert {path: path.lstat() for path in scene.checkout.rglob("planted.env")} == planted
+    assert all(path.read_bytes() == CANARY for path in planted)
+    assert not [change for change in (await scene.project.freeze()).changes if not change.unseen]
