@@ -144,3 +144,15 @@ async def test_r07_a_file_that_only_says_it_is_large_takes_nothing(limited: Limi
         result = await shell(sandbox, "truncate -s 7G huge && sleep 1 && echo well")
         assert (result.stdout.all, result.limits) == (b"well\n", ())
         assert (await shell(sandbox, "truncate -s 8T huger")).exit_code != 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_r09_a_million_links_meet_the_limit_of_files_and_can_be_deleted(limited: Limited) -> None:
+    async with limited(Choice()) as sandbox:
+        links = "import os\nfor i in range(3_000_000): os.symlink('x', f'f{i}')"
+        result = await sandbox.run(Command(["python3", "-c", links], sandbox.root, timeout=500))
+        assert result.exit_code != 0
+        assert said(result) == ["limit of 1,000,000 files reached: every command that ran was ended"]
+        gone = await shell(sandbox, "find . -name 'f*' -delete && echo gone", timeout=300)
+        assert (gone.stdout.all, gone.limits) == (b"gone\n", ())

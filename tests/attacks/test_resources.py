@@ -2,13 +2,19 @@
 
 import resource
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
 import pytest
 
+from images.image import Image
 from sandbox.base import Command, ExecResult
+from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.opening import opened, prepare
+from sandbox.sessions import Session, Sessions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -122,14 +128,122 @@ async def test_r22_a_crash_leaves_no_core_file(sandbox: DockerSandbox) -> None:
     assert not [entry.name for entry in await sandbox.list(sandbox.root) if "core" in entry.name]
 
 
-async def test_r24_many_calls_leak_nothing(sandbox: DockerSandbox) -> None:
-    await shell(sandbox, "true")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(200):
+WATCHES = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+while libc.inotify_init() >= 0:
+    pass
+raise OSError(ctypes.get_errno(), "no more")
+"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a sandbox holds, here and inside. `memory` is that of the guest and ours, in kilobytes."""
+
+    descriptors: int
+    guests_descriptors: int
+    threads: int
+    guests_threads: int
+    processes: int
+    containers: int
+    memory: int
+
+
+async def held(sandbox: DockerSandbox, session: Session, engine: Engine) -> Held:
+    (container,) = [one.id for one in engine.containers() if one.owner.session == session.id]
+    guest = Path(f"/proc/{(engine.inspect(container) or {})['State']['Pid']}")
+    inside = await shell(sandbox, "sleep 0.5; set -- /proc/[0-9]*; echo $#")  # meanwhile the next crew is forked
+    return Held(
+        descriptors=len(list(Path("/proc/self/fd").iterdir())),
+        guests_descriptors=len(list((guest / "fd").iterdir())),
+        threads=status(Path("/proc/self"), "Threads"),
+        guests_threads=status(guest, "Threads"),
+        processes=int(inside.stdout.all),
+        containers=len([one for one in engine.containers() if one.owner.session == session.id]),
+        memory=status(Path("/proc/self"), "VmRSS") + status(guest, "VmRSS"),
+    )
+
+
+def status(process: Path, field: str) -> int:
+    (line,) = [line for line in (process / "status").read_text().splitlines() if line.startswith(f"{field}:")]
+    return int(line.split()[1])
+
+
+@pytest.mark.root  # it looks at what the guest has open
+@pytest.mark.parametrize(
+    "count", [500, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])], ids=["500", "10000"]
+)
+async def test_r24_many_calls_leak_nothing(
+    sandbox: DockerSandbox, session: Session, engine: Engine, count: int
+) -> None:
+    for _ in range(100):
         await sandbox.run(Command(["true"], sandbox.root))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-    inside = await shell(sandbox, "ls /proc | grep -cE '^[0-9]+$'")
-    assert int(inside.stdout.all) <= 8
+        await sandbox.read(sandbox.root / "hello.txt")
+    before = await held(sandbox, session, engine)
+    for number in range(count):
+        await sandbox.run(Command(["true"], sandbox.root, stdin=b"x" if number % 7 == 0 else None))
+        if number % 10 == 0:
+            await sandbox.read(sandbox.root / "hello.txt")
+    after = await held(sandbox, session, engine)
+    assert after == replace(before, memory=after.memory, threads=min(before.threads, after.threads))
+    assert after.memory - before.memory < 4096
+
+
+async def test_r26_what_a_command_is_given_arrives_whole_and_needs_no_taker(sandbox: DockerSandbox) -> None:
+    data = bytes(50 * 1024 * 1024)
+    counted = await sandbox.run(Command(["wc", "-c"], sandbox.root, stdin=data, timeout=60))
+    assert counted.stdout.all.split() == [b"52428800"]
+    for ignoring in ("true", "sleep 0.3", "exec 0<&-; sleep 0.3", "head -c 1 >/dev/null"):
+        result = await sandbox.run(Command(["bash", "-c", ignoring], sandbox.root, stdin=data, timeout=30))
+        assert (result.exit_code, result.timed_out) == (0, False)
+    await assert_alive(sandbox)
+
+
+async def test_r20_a_hundred_busy_loops_get_no_more_than_their_share(
+    state: Path, checkout: Path, image: Image, engine: Engine
+) -> None:
+    chosen = Choice(cpus=0.5)
+    session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=chosen)
+    async with opened(session, engine) as sandbox:
+        loops = """
+import os, time
+began = time.monotonic()
+for _ in range(64):
+    if os.fork() == 0:
+        while time.monotonic() < began + 3:
+            pass
+        os._exit(0)
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
+spent = os.times()
+print((spent.children_user + spent.children_system) / (time.monotonic() - began))
+"""
+        result = await sandbox.run(Command(["python3", "-c", loops], sandbox.root, timeout=60))
+    assert 0 < float(result.stdout.all) < 0.75
+
+
+@pytest.mark.parametrize(
+    "hoard",
+    [
+        "import os\nwhile True: os.open('/dev/null', os.O_RDONLY)",
+        "import os\nwhile True: os.pipe()",
+        "import socket\nkept = []\nwhile True: kept.append(socket.socket(socket.AF_UNIX))",
+        WATCHES,
+    ],
+    ids=["files", "pipes", "sockets", "watches"],
+)
+async def test_r21_a_process_that_opens_all_it_can_takes_nothing_from_the_next(
+    sandbox: DockerSandbox, hoard: str
+) -> None:
+    assert (await shell(sandbox, "ulimit -Hn")).stdout.all == b"8192\n"
+    result = await sandbox.run(Command(["python3", "-c", hoard], sandbox.root, timeout=60))
+    assert b"[Errno 24]" in result.stderr.all
+    await assert_alive(sandbox)
+    await sandbox.write(sandbox.root / "new", b"x")
 
 
 async def test_r27_orphans_are_reaped(sandbox: DockerSandbox) -> None:
