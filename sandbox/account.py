@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-import anyio
 import anyio.to_thread
 
 from sandbox.base import Call, Process
 from sandbox.errors import OutOfSpace, SandboxError, StateError
-from sandbox.gate.freeze import is_new, mark_beginning, note_checkout
+from sandbox.gate.freeze import is_new, mark_beginning
 from sandbox.gate.ledger import Ledger
 from sandbox.gate.notes import Manner
 from sandbox.sessions import Session
@@ -37,7 +36,7 @@ class Account:
         self._session = session
         self._ledger = Ledger(session)
         self._left: dict[str, Left] = {}
-        self._looked: anyio.Event | None = None
+        self._has_begun = False
 
     @property
     def has_left(self) -> bool:
@@ -49,26 +48,11 @@ class Account:
         self._left[call.id] = Left(call, process)
 
     def begin(self) -> int | None:
-        """If nothing ever ran in the session: the moment it begins at, and from which `look` has to tell the past."""
-        if self._looked is not None or not is_new(self._session):
+        """If nothing ever ran in the session: the moment it begins at, which tells what is of before from what came."""
+        if self._has_begun or not is_new(self._session):
             return None
-        self._looked = anyio.Event()
+        self._has_begun = True
         return mark_beginning(self._session)
-
-    async def look(self, before: int) -> None:
-        """Note what the checkout was then; on a large tree this takes longer than a start. Raises StateError."""
-        try:
-            await anyio.to_thread.run_sync(note_checkout, self._session, before)
-        except OSError as error:
-            raise StateError(f"the checkout could not be looked at: {error}") from error
-        finally:
-            if self._looked is not None:
-                self._looked.set()
-
-    async def looked(self) -> None:
-        """Wait for that look, if it is under way."""
-        if self._looked is not None:
-            await self._looked.wait()
 
     async def catch_up(self) -> None:
         """Before a container takes another's place: what was left running has ended, and all else is nobody's doing."""

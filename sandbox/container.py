@@ -78,10 +78,10 @@ def remove_earlier(session: Session, engine: Engine) -> None:
     give_back(session, engine)
 
 
-async def create(session: Session, engine: Engine, hide: Callable[[], Awaitable[None]]) -> Container:
+async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable[None]]) -> Container:
     """Make, check and start a session's container. Nothing is left of it if any step fails.
 
-    The caller holds the session, and no other container of it is there (`remove_earlier`). `hide` is awaited before
+    The caller holds the session, and no other container of it is there (`remove_earlier`). `ready` is awaited before
     the start.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
@@ -98,7 +98,7 @@ async def create(session: Session, engine: Engine, hide: Callable[[], Awaitable[
         raise
     container = Container(id_, engine, channel, wishes)
     try:
-        await hide()
+        await ready()
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
         await container.remove()

@@ -21,7 +21,7 @@ from sandbox.container import Container
 from sandbox.disk import Room
 from sandbox.disk_watch import DiskWatch
 from sandbox.engine import Engine
-from sandbox.errors import FileError, SandboxError, SandboxLost, StateError
+from sandbox.errors import FileError, SandboxError, SandboxLost
 from sandbox.forwarding import Forward
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
@@ -37,6 +37,7 @@ from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
 from sandbox.tasks import expiring
+from sandbox.workspace.laying import Laying
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
@@ -65,8 +66,9 @@ class DockerSandbox:
         self._background = Backgrounds()
         self.forwards: list[Forward] = []
         self._hiding = Hiding(session)
-        around = Around(before=self._before_start, hide=self._hiding.lay, beside=self._disk.watch)
+        around = Around(before=self._before_start, ready=self._lay_ready, beside=self._disk.watch)
         self._life = Life(session, engine, tasks, around=around, patience=patience)
+        self._laying = Laying(session, tasks, self._life.refuse)
 
     def begin(self) -> None:
         """Start a container in the background, if none runs."""
@@ -93,23 +95,17 @@ class DockerSandbox:
         return "\n".join(filter(None, (self._life.take_news(), self._disk.take_news())))
 
     async def _before_start(self) -> None:
-        """No container runs: take stock. The look at a new session's checkout goes on beside what runs.
-
-        That for secrets is beside the making of the container, which does not start before it is over.
-        """
+        """No container runs: take stock. What the workspace lies on is made beside the next container."""
         self._hiding.begin(self._tasks)
         before = self._account.begin()
         if before is None:
             await self._account.catch_up()
-        else:
-            self._tasks.start_soon(self._look, before)
+        self._laying.begin(before, self._hiding.found)
 
-    async def _look(self, before: int) -> None:
-        await self._hiding.looked()  # the start waits for that: two walks at a time are as slow as both
-        try:
-            await self._account.look(before)
-        except StateError as error:
-            self._life.refuse(error)
+    async def _lay_ready(self) -> None:
+        """What the container is started on."""
+        await self._hiding.lay()
+        await self._laying.laid()
 
     async def shell(self) -> str:
         """The program that runs command lines."""
@@ -294,6 +290,6 @@ class DockerSandbox:
                 on_progress(files, size)
 
         async with self._life.still():
-            await self._account.looked()
+            await self._laying.looked()
             await self._account.note_rest()
             return await anyio.to_thread.run_sync(frozen, self._session, tell)

@@ -30,12 +30,12 @@ from sandbox.toolbox import PROGRAMS
 class Around:
     """What is done with every container.
 
-    `before` is awaited when surely no earlier one runs any more; `hide` when it is made, and not started yet; `beside`
+    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet; `beside`
     runs beside it and ends with it.
     """
 
     before: Callable[[], Awaitable[None]]
-    hide: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[None]]
     beside: Callable[["Life"], Coroutine[Any, Any, None]]
 
 
@@ -173,7 +173,7 @@ class Life:
             async with self._still, taken(self._session):  # who looks meanwhile sees no half of it
                 await self._reach(starting)
                 await self._around.before()
-                container = await create(self._session, self._engine, self._around.hide)
+                container = await create(self._session, self._engine, self._around.ready)
                 self._is_gone = False
                 self._tasks.start_soon(self._serve, container)
                 shell = await greeted(container)

@@ -11,7 +11,9 @@ $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in th
     upper/ work/       the overlay's own: what the sandbox wrote
     hidden.json        what of the checkout is not seen inside (sandbox.hiding)
     mask/              the layer that hides it
-    base               a symbolic link to the checkout, under a name every mount option can hold
+    workspace.json     what the workspace lies on, and why (sandbox.workspace.base)
+    frozen/            a copy of the checkout, if it lies on one (sandbox.workspace.frozen)
+    base               a symbolic link to that or to the checkout, under a name every mount option can hold
     lock               held (flock) by the process that runs the session
     ports              the socket on which whoever runs the session answers about its ports (sandbox.doorway)
     pause              held by the process that has its container paused (sandbox.pausing)
@@ -114,8 +116,13 @@ class Session:
         return self.path / "work"
 
     @property
+    def frozen(self) -> Path:
+        """A copy of the checkout, if the workspace lies on one (sandbox.workspace.frozen)."""
+        return self.path / "frozen"
+
+    @property
     def base(self) -> Path:
-        """A link to the checkout under a name that mount options can hold."""
+        """A link to what the workspace lies on, under a name that mount options can hold."""
         return self.path / "base"
 
     def meta(self) -> Meta:

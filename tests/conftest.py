@@ -9,7 +9,7 @@ import pytest
 
 from images import catalog
 from images.image import Image
-from sandbox.choice import Choice
+from sandbox.choice import BaseKind, Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
@@ -70,9 +70,15 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def choice() -> Choice:
+def base() -> BaseKind:
+    """What workspaces lie on; a test that is about one, or about both, is parametrised with it."""
+    return "auto"
+
+
+@pytest.fixture
+def choice(base: BaseKind) -> Choice:
     """What is chosen about the sandbox; a test that wants another parametrises this."""
-    return Choice()
+    return Choice(base=base)
 
 
 @pytest.fixture

@@ -51,10 +51,14 @@ class Output:
         if isinstance(self.screen, JsonScreen):
             self.screen.sandbox = setup.agreed.as_json()
             return
+        from sandbox.workspace.base import base_of
+
         meta = setup.session.meta()
         model = "a script" if setup.order.script is not None else setup.model.full_name
         where = f"a copy of {_short(meta.checkout, setup.here.environment.home)}"
-        parts = (f"session {setup.session.id[:8]}", where, f"image {meta.image_name}", setup.agreed.described, model)
+        base = f"base: {base_of(setup.session).sentence}"
+        image = f"image {meta.image_name}"
+        parts = (f"session {setup.session.id[:8]}", where, base, image, setup.agreed.described, model)
         text = safe.line(" · ".join(parts))
         self.progress.line(self.progress.style(text, "dim"))
         self.progress.line()

@@ -18,6 +18,7 @@ from sandbox.gate.ignore import Ignored
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.merge import Patience, merged
 from sandbox.gate.names import is_git, is_reserved, link_problem
+from sandbox.gate.origin import opened_origin
 from sandbox.gate.pulse import OnProgress, Pulse
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, HIDDEN_STAYS, RESERVED, Standing, Standings, cannot, count_below
@@ -41,25 +42,24 @@ def collect(
     seen: Manifest | None = None,
     removed: Collection[bytes] = (),
     hidden: Hidden = NOTHING,
+    frozen: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> ChangeSet:
     """Compare an overlay's upper directory with the checkout as it is now.
 
     Nothing in `upper` is believed: it is read by directory descriptors, its contents are hashed, and times, git's index
     and ignore files in it decide nothing. What equals the checkout is no change, so nothing is pending after an apply.
-    The cost grows with what changed. `size_limit`: bytes a file, for both sides; `excludes`: the user's own ignore file
-    (`user_excludes`); `seen`: ignored files of earlier looks, None hashes them all; `removed`: what `vanished` asks of.
-    `hidden`: what the sandbox does not see, and so cannot have deleted. `on_progress` hears how far it is, and may
-    end it by raising.
-
+    `size_limit`: bytes a file, for both sides; `excludes`: the user's own ignore file; `seen`: ignored files of earlier
+    looks, None hashes them all; `removed`: what `vanished` asks of; `hidden`: what the sandbox does not see, and so
+    cannot have deleted; `frozen`: the copy of the checkout that the overlay lies on, if any. `on_progress` may end it.
     Raises: OutOfSpace; StateError if `upper` cannot be opened; CheckoutRefused if the checkout is gone.
     """
-    with opened_upper(upper) as source, opened_checkout(checkout) as root:
+    with opened_upper(upper) as source, opened_checkout(checkout) as root, opened_origin(frozen, blobs) as origin:
         ignored = Ignored(checkout, excludes)
         pulse = Pulse(on_progress)
-        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT, pulse=pulse, hidden=hidden)
+        standings = Standings(root, manifest, blobs, room=TOTAL_LIMIT, pulse=pulse, origin=origin, hidden=hidden)
         collector = _Collector(source, standings, Contents(blobs, size_limit, ignored, seen), blobs, pulse=pulse)
-        return collector.run(vanished(removed, source, manifest)).result(ignored)
+        return collector.run(vanished(removed, source, manifest, origin)).result(ignored)
 
 
 class _Collector:
@@ -277,14 +277,15 @@ class _Collector:
             self._change(path, standing, after)
 
     def _change(self, path: bytes, standing: Standing | None, after: Node | None) -> None:
-        past = self._standings.past(path)
-        if past.settled == (after or Gone()):
+        settled = self._standings.settled(path)
+        if settled == (after or Gone()):
             return  # decided upon before, and nothing new since
-        before = None if standing is None else standing.node
-        moved = self._standings.was_there(path) if standing is None else standing.moved
-        change = Change(path, before, after, moved=moved, unseen=standing is not None and standing.unseen)
-        if moved or past.settled is not None:
-            change = merged(replace(change, moved=True, base=past.ancestor), self._blobs, self._patience)
+        change = Change(path, None, after, moved=self._standings.was_there(path))
+        if standing is not None:
+            change = replace(change, before=standing.node, moved=standing.moved, unseen=standing.unseen)
+        if change.moved or settled is not None:
+            both = replace(change, moved=True, base=self._standings.ancestor(path))
+            change = merged(both, self._blobs, self._patience)
         if change.after != change.before:
             self._changes.append(change)
 

@@ -20,6 +20,7 @@ from sandbox.gate.syscalls import DIRECTORY, FILE
 from sandbox.gate.upper import is_opaque, kind_of, opened_upper
 from sandbox.hiding.hidden import NOTHING, hidden_of
 from sandbox.sessions import Session
+from sandbox.workspace.base import frozen_base
 
 Kind = Literal["added", "modified", "deleted"]
 Shows = Literal["now", "later", "merged"]
@@ -53,6 +54,7 @@ class Edits:
         self._checkout = Path(session.meta().checkout)
         self._ignored = Ignored(self._checkout, user_excludes(Path.home()))
         self._manifest = Followed(session.manifest)
+        self._is_frozen = frozen_base(session) is not None
         self._hidden = NOTHING
         self._told: dict[bytes, tuple[int, ...] | None] = {}
 
@@ -113,7 +115,8 @@ class Edits:
         if _is_covered(upper, path):
             shows: Shows = "merged"
         else:
-            shows = "later" if was_there and not (facts and manifest.is_in_place(path, facts)) else "now"
+            is_hidden = was_there and not (facts and manifest.is_in_place(path, facts))
+            shows = "later" if is_hidden or self._is_frozen else "now"
         return HostEdit(path, "deleted" if facts is None else "modified" if was_there else "added", shows)
 
     def _is_told(self, path: bytes, facts: os.stat_result | None) -> bool:

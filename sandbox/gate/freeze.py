@@ -12,6 +12,7 @@ from sandbox.gate.pulse import OnProgress
 from sandbox.gate.vanished import removed_by_calls
 from sandbox.hiding.hidden import hidden_of
 from sandbox.sessions import Session
+from sandbox.workspace.base import frozen_base
 from sandbox.workspace.tree import open_up
 
 
@@ -36,6 +37,7 @@ def frozen(session: Session, on_progress: OnProgress | None = None) -> ChangeSet
         seen=Manifest.remembered(session.path / "seen"),
         removed=removed_by_calls(session),
         hidden=hidden_of(session),
+        frozen=frozen_base(session),
         on_progress=on_progress,
     )
 

@@ -61,7 +61,7 @@ class Layer:
     """The upper layer of a session as it was at the last look; `look` is called by one thread at a time."""
 
     upper: Path
-    checkout: Path
+    lower: Path
     blobs: Blobs
     ignored: Ignored
     known: dict[bytes, Trace] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Layer:
         """What changed since the last look. Raises OSError if one of the two trees cannot be opened; OutOfSpace."""
         upper = os.open(self.upper, DIRECTORY)
         try:
-            checkout = os.open(self.checkout, DIRECTORY)
+            checkout = os.open(self.lower, DIRECTORY)
             try:
                 return _Looking(self, upper, checkout).run()
             finally:

@@ -12,10 +12,12 @@ from sandbox.gate.ignore import Ignored, user_excludes
 from sandbox.gate.layer import Layer, Trace
 from sandbox.gate.manifest import Manifest
 from sandbox.gate.notes import MOST_PATHS, Manner, append
+from sandbox.gate.origin import opened_origin
 from sandbox.gate.provenance import history
 from sandbox.gate.upper import opened_upper
 from sandbox.gate.vanished import hide, removed_by_calls, vanished
 from sandbox.sessions import Session
+from sandbox.workspace.base import frozen_base
 
 NOBODY = Call("", "", "", "")
 
@@ -45,8 +47,9 @@ class Ledger:
         manifest = Manifest.load(self._session.manifest) if removed and self._session.manifest.exists() else None
         if manifest is None:
             return
-        with opened_upper(self._session.upper) as upper:
-            for path in vanished(removed, upper, manifest):
+        frozen, blobs = frozen_base(self._session), Blobs(self._session.blobs)
+        with opened_upper(self._session.upper) as upper, opened_origin(frozen, blobs) as origin:
+            for path in vanished(removed, upper, manifest, origin):
                 with contextlib.suppress(OSError):  # the name was taken, or this kernel lets only root make a whiteout
                     hide(upper, path)
                     layer.known[path] = Trace(path, "whiteout")
@@ -81,6 +84,7 @@ class Ledger:
     def _begin(self) -> Layer:
         checkout = Path(self._session.meta().checkout)
         ignored = Ignored(checkout, user_excludes(Path.home()))
-        layer = Layer(self._session.upper, checkout, Blobs(self._session.blobs), ignored)
+        lower = frozen_base(self._session) or checkout
+        layer = Layer(self._session.upper, lower, Blobs(self._session.blobs), ignored)
         layer.recall(history(self._session).last())
         return layer

@@ -12,8 +12,8 @@ from sandbox.gate.syscalls import open_beneath
 FACTS = struct.Struct("<IQQqqq")  # mode, device, inode, size, mtime_ns, ctime_ns
 INODE = struct.Struct("<QQ")
 INODE_AT = struct.calcsize("<I")
-_FOLDER = FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
-_UNKNOWN = bytes(FACTS.size)  # the facts of nothing
+FOLDER = FACTS.pack(stat.S_IFDIR, 0, 0, 0, 0, 0)
+UNKNOWN = bytes(FACTS.size)  # the facts of nothing
 
 
 def pack(facts: os.stat_result) -> bytes:
@@ -53,10 +53,10 @@ def _scan_folder(
             path = prefix + name
             index[path] = len(facts)
             if entry.is_dir(follow_symlinks=False):
-                facts.append(_FOLDER)
+                facts.append(FOLDER)
                 folders.append(path)
             else:
-                facts.append(pack(found) if found.st_ctime_ns < before else _UNKNOWN)
+                facts.append(pack(found) if found.st_ctime_ns < before else UNKNOWN)
     return folders
 
 

@@ -11,6 +11,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import Unusable, facts_at, lstat, node_at
 from sandbox.gate.manifest import Manifest, Renewal
 from sandbox.gate.names import is_git, is_reserved
+from sandbox.gate.origin import Origin
 from sandbox.gate.pulse import Pulse
 from sandbox.gate.upper import Entry, Level, levels
 from sandbox.hiding.hidden import NOTHING, Hidden
@@ -32,26 +33,12 @@ class Standing:
     unseen: bool = False
 
 
-@dataclass(frozen=True)
-class Past:
-    """What a path held before the user and the sandbox went apart, as far as it is known."""
-
-    base: Node | None
-    settled: Settled | None
-
-    @property
-    def ancestor(self) -> Node | None:
-        """What both began with, for a merge; None if that is not known, or was nothing."""
-        if isinstance(self.settled, Gone):
-            return None
-        return self.settled or self.base
-
-
 class Standings:
     """The checkout's side of a comparison. Contents go into `blobs`, and what is learned into the manifest.
 
     `room` is how many bytes the files may have that the sandbox replaced or deleted, all together: a copy of each is
     kept, so that it can be shown and brought back. There is no limit for one of them: a deletion is not to be hidden.
+    `origin` is what the sandbox began with, if that lies in a copy of ours.
     """
 
     def __init__(
@@ -63,8 +50,10 @@ class Standings:
         room: int,
         pulse: Pulse | None = None,
         hidden: Hidden = NOTHING,
+        origin: Origin | None = None,
     ) -> None:
         self.root = root
+        self._origin = origin
         self._pulse = pulse or Pulse()
         self._manifest = manifest
         self._blobs = blobs
@@ -92,14 +81,28 @@ class Standings:
             return None
         if known is None and self._hidden.was_unseen(path):
             return Standing(node, moved=True, unseen=True)
-        moved = not self._manifest.matches(path, facts) and known != node
+        moved = not self._manifest.matches(path, facts) and self._began_with(path) != node
         if not moved:
             self._learned[path] = Renewal(facts, node, self._manifest.settled(path))
         return Standing(node, moved)
 
-    def past(self, path: bytes) -> Past:
-        """What is known of a path's earlier contents."""
-        return Past(self._manifest.base(path), self._manifest.settled(path))
+    def settled(self, path: bytes) -> Settled | None:
+        """The content of the sandbox that was decided upon before; None if none was."""
+        return self._manifest.settled(path)
+
+    def ancestor(self, path: bytes) -> Node | None:
+        """What both the user and the sandbox began with, for a merge; None if that is not known, or was nothing."""
+        settled = self._manifest.settled(path)
+        if isinstance(settled, Gone):
+            return None
+        return settled or self._began_with(path)
+
+    def _began_with(self, path: bytes) -> Node | None:
+        """What is known of the content that the session began with, or the last apply left."""
+        known = self._manifest.base(path)
+        if known is None and self._origin is not None and path in self._manifest:
+            return self._origin.node(path)
+        return known
 
     def was_there(self, path: bytes) -> bool:
         """Whether something stood at `path` when the session began."""
@@ -144,12 +147,12 @@ class Standings:
             except Unusable as problem:
                 removal.refuse(path, f"in the checkout, {problem}: it stays")
                 return
-            past = self.past(path)
-            if past.settled == Gone():
+            settled = self.settled(path)
+            if settled == Gone():
                 removal.keep(path)
             elif standing is not None:
-                moved = standing.moved or past.settled is not None
-                base = past.ancestor if moved else None
+                moved = standing.moved or settled is not None
+                base = self.ancestor(path) if moved else None
                 removal.files.append(Change(path, standing.node, None, moved=moved, base=base, unseen=standing.unseen))
 
     def _make_room(self, path: bytes, size: int) -> None:

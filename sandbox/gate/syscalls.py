@@ -133,6 +133,13 @@ def start_writing(descriptor: int) -> None:
         _libc.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _START_WRITING)
 
 
+def sync_file_system(descriptor: int) -> None:
+    """Make everything written to the file system of an open file survive a power loss. Raises OSError."""
+    if _libc.syncfs(descriptor) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
 def file_system(descriptor: int) -> int:
     """The number that says which kind of file system an open file lies on (statfs' `f_type`). Raises OSError."""
     answer = (ctypes.c_long * 32)()  # struct statfs is 120 bytes at most, and begins with the type

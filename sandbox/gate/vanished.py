@@ -13,6 +13,7 @@ from collections.abc import Collection
 from sandbox.gate.folders import above
 from sandbox.gate.host import lstat, opened
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.origin import Origin
 from sandbox.gate.provenance import history
 from sandbox.gate.upper import is_opaque
 from sandbox.sessions import Session
@@ -25,12 +26,13 @@ def removed_by_calls(session: Session) -> Collection[bytes]:
     return history(session).removed()
 
 
-def vanished(removed: Collection[bytes], upper: int, manifest: Manifest) -> list[bytes]:
+def vanished(removed: Collection[bytes], upper: int, manifest: Manifest, origin: Origin | None = None) -> list[bytes]:
     """What of that is deleted: the topmost of each, where the folder around it is the sandbox's own.
 
-    `upper` is the upper layer, open.
+    `upper` is the upper layer, open. A frozen base (`origin`) does not get what an apply brings, so there it is the
+    same at the top of the checkout; what the base does hold would have left a whiteout.
     """
-    tops = {top for path in removed if path in manifest and (top := _top_missing(upper, path))}
+    tops = {top for path in removed if path in manifest and (top := _top_missing(upper, path, origin))}
     return sorted(top for top in tops if not tops & set(above(top)))
 
 
@@ -41,14 +43,15 @@ def hide(upper: int, path: bytes) -> None:
         os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=directory)
 
 
-def _top_missing(upper: int, path: bytes) -> bytes:
+def _top_missing(upper: int, path: bytes, origin: Origin | None) -> bytes:
     """The first part of a path that the upper layer lacks, if its folder is there and hides nothing; else empty."""
     for top in (*reversed(list(above(path))), path):
         folder, _, name = top.rpartition(b"/")
         try:
             with opened(upper, folder) as directory:
                 if lstat(directory, name) is None:
-                    return top if folder and not is_opaque(directory) else b""
+                    shows_below = folder == b"" if origin is None else origin.holds(top)
+                    return b"" if shows_below or is_opaque(directory) else top
         except OSError:
             return b""
     return b""

@@ -9,15 +9,19 @@ from sandbox.checkout import is_same
 from sandbox.errors import CheckoutRefused
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
+from sandbox.workspace.base import decide, keep
 from sandbox.workspace.overlay import Overlay
 
 
 def prepare(session: Session) -> None:
-    """Make what a session's workspace needs on the host. Raises StateError, OSError."""
+    """Make what a new session's workspace needs on the host, and decide what it lies on.
+
+    Raises StateError, CheckoutRefused, OSError.
+    """
+    meta = session.meta()
     overlay_of(session).prepare()
     open_up(session)
-    if not session.base.is_symlink():
-        session.base.symlink_to(session.meta().checkout)
+    keep(session, decide(Path(meta.checkout), session, meta.choice.base))
 
 
 def open_up(session: Session) -> None:
@@ -29,7 +33,7 @@ def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str,
     """What the engine is asked to mount. Raises CheckoutRefused if the checkout is no longer what it was."""
     meta = session.meta()
     checkout = Path(meta.checkout)
-    is_there = os.path.realpath(session.base) == str(checkout) and checkout.is_dir()
+    is_there = os.path.realpath(checkout) == str(checkout) and checkout.is_dir()
     if not (is_there and is_same(meta.folder, checkout)):
         raise CheckoutRefused(f"{checkout} is gone or has become something else since this session began")
     open_up(session)

@@ -74,6 +74,7 @@ def contents(gate):
 
 @pytest.mark.engine
 @pytest.mark.anyio
+@pytest.mark.parametrize("base", ["live", "frozen"])
 async def test_k01_k02_k04_k05_what_the_user_did_meanwhile_stays(scene):
     """One session with an edit, deletion, rename, chmod and new file on both sides."""
     names = ("edited", "deleted", "renamed", "chmodded", "alone")

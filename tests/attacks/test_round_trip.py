@@ -130,6 +130,7 @@ async def round_trip(scene: Scene, worlds: list[str], seed: str) -> None:
 
 
 @pytest.mark.parametrize("worlds", [("one", 200)], indirect=True)
+@pytest.mark.parametrize("base", ["live", "frozen"])
 async def test_s41_what_is_approved_makes_the_checkout_the_sandboxs_view(worlds: list[str], scene: Scene) -> None:
     await round_trip(scene, worlds, "fast")
 
@@ -148,6 +149,7 @@ def odd(checkout: Path, host: Path) -> Path:
     return checkout
 
 
+@pytest.mark.parametrize("base", ["live", "frozen"])
 async def test_a26_1_to_touch_everything_proposes_nothing_and_writes_nothing(odd: Path, scene: Scene) -> None:
     with unchanged(odd):
         changes = await scene.after(r"""
@@ -194,6 +196,7 @@ def one_each(checkout: Path, host: Path) -> list[str]:
     return [f"m{number}" for number in range(len(MUTATIONS))]
 
 
+@pytest.mark.parametrize("base", ["live", "frozen"])
 async def test_a26_2_one_mutation_proposes_exactly_that(one_each: list[str], scene: Scene) -> None:
     changes = await scene.after(
         "".join(f"(cd {folder}; {script})\n" for folder, script in zip(one_each, MUTATIONS, strict=True))

@@ -105,6 +105,7 @@ def test_a_round_in_which_only_the_user_worked_asks_for_nothing(gate):
 
 @pytest.mark.engine
 @pytest.mark.anyio
+@pytest.mark.parametrize("base", ["live"])
 async def test_what_the_agent_read_of_the_users_edits_is_no_conflict_when_it_edits_the_file_then(scene):
     await scene.bash("true")
     for name in ("hello.txt", "src/main.py"):

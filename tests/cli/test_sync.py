@@ -90,8 +90,8 @@ def test_sync_and_never_exclude_each_other(paddock, project):
 
 @pytest.fixture
 def running(start, script):
-    """Starts `paddock run` with a script."""
-    return lambda *turns: start("run", "go", "--script", script(*turns))
+    """Starts `paddock run` with a script that waits for an edit of the user's to show inside."""
+    return lambda *turns: start("run", "go", "--base", "live", "--script", script(*turns))
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_host_edit_during_a_run_is_seen_by_the_user_and_told_to_the_model(proj
         bash(UNTIL_STOP),
         "{text: done}",
     )
-    process = start("run", "go", "--output-format", "stream-json", "--script", turns)
+    process = start("run", "go", "--base", "live", "--output-format", "stream-json", "--script", turns)
     wait_until(lambda: is_noted(variables))
     stopping = threading.Event()
     editor = threading.Thread(target=edit_until, args=(stopping, project / "a.txt", project / "b.txt"))

@@ -26,6 +26,8 @@ from sandbox.sessions import Session, Sessions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
+BOTH = pytest.mark.parametrize("base", ["live", "frozen"])
+
 RUNNER = """
 import sys, anyio
 from pathlib import Path
@@ -44,6 +46,7 @@ anyio.run(main)
 """
 
 
+@BOTH
 async def test_a_session_comes_back_with_its_files_in_a_new_container(session: Session, engine: Engine) -> None:
     async with opened(session, engine) as first:
         await first.write(first.root / "new.txt", b"new\n")
@@ -106,6 +109,7 @@ async def test_a_start_that_fails_tells_every_call_why(state: Path, checkout: Pa
                 await sandbox.run(Command(["true"], sandbox.root))
 
 
+@BOTH
 async def test_c05_when_the_host_is_killed_the_container_goes_and_the_workspace_stays(
     session: Session, engine: Engine
 ) -> None:
@@ -199,6 +203,7 @@ async def test_files_made_inside_belong_to_the_invoking_user(session: Session, e
         assert (facts.st_uid, facts.st_gid) == (meta.uid, meta.gid)
 
 
+@BOTH
 async def test_a_session_is_removed_whole_however_it_was_left(session: Session, engine: Engine) -> None:
     script = """
 import os
@@ -230,6 +235,7 @@ async def test_git_works_as_the_first_command(session: Session, engine: Engine, 
     assert sorted(str(path) for path in checkout.rglob("*")) == before
 
 
+@pytest.mark.parametrize("base", ["live"])
 async def test_what_the_user_saves_while_the_sandbox_starts_is_not_taken_for_what_it_began_with(
     session: Session, engine: Engine, checkout: Path
 ) -> None:
@@ -243,6 +249,7 @@ async def test_what_the_user_saves_while_the_sandbox_starts_is_not_taken_for_wha
     assert [(change.path, change.moved) for change in changes] == [(b"hello.txt", True), (b"src/main.py", False)]
 
 
+@BOTH
 async def test_a_session_killed_before_its_look_at_the_checkout_trusts_nothing(
     session: Session, engine: Engine, checkout: Path
 ) -> None:
