@@ -95,20 +95,21 @@ def begun(process: Process, context: Context, notes: list[str]) -> Result:
     else:
         result = told(process, process.take(), notes, context)
     fields = {"stderr": "", "interrupted": False, "isImage": False, "backgroundTaskId": process.id}
-    return Result(result.text, result.is_error, {**fields, "stdout": result.detail["stdout"]})
+    return Result(result.text, result.is_error, {**fields, "stdout": result.detail["stdout"]}, result.limits)
 
 
 def told(process: Process, output: Output, notes: list[str], context: Context) -> Result:
     """How a command stands, and what is new of what it said."""
-    if process.status != "running":
+    is_news = process.status != "running" and process.id not in context.bench.told_ended
+    if is_news:
         context.bench.told_ended.add(process.id)
     text = bounded(output, TOLD).strip("\n")
     left = process.result.left_running if process.result is not None else 0
     if left:
         notes = [*notes, f"{plural(left, 'process')} of this command still running in the background"]
-    limits = () if process.result is None else map(str, process.result.limits)
-    parts = [state(process), text or "(no new output)", *(f"({note})" for note in (*limits, *notes))]
-    return Result("\n".join(parts), detail=detail(process, text))
+    limits = process.result.limits if is_news and process.result is not None else ()
+    parts = [state(process), text or "(no new output)", *(f"({note})" for note in notes)]
+    return Result("\n".join(parts), detail=detail(process, text), limits=limits)
 
 
 def detail(process: Process, text: str) -> dict[str, Any]:
@@ -126,7 +127,12 @@ def detail(process: Process, text: str) -> dict[str, Any]:
 
 
 def state(process: Process) -> str:
-    """One line: which command, and how it stands."""
+    """One line: which command, how it stands, and which limits it reached."""
+    return "; ".join([standing(process), *map(str, () if process.result is None else process.result.limits)])
+
+
+def standing(process: Process) -> str:
+    """How a command stands."""
     seconds = f"{process.seconds:.0f} s"
     match process.status:
         case "running":

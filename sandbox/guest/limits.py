@@ -23,10 +23,13 @@ RESERVE = 32
 class Limits:
     """The counters, open. Where an engine shows none of them, no limit is ever said to be met."""
 
-    def __init__(self):
-        self.files = {name: [file for place in places for file in opened(*place)] for name, places in COUNTERS.items()}
-        self.current, self.most = opened("pids.current"), opened("pids.max")
-        self.peak, self.memory = opened("memory.max_usage_in_bytes"), opened("memory.limit_in_bytes")
+    def __init__(self, folders=FOLDERS):
+        self.files = {
+            name: [file for place in places for file in opened(folders, *place)] for name, places in COUNTERS.items()
+        }
+        self.current, self.most = opened(folders, "pids.current"), opened(folders, "pids.max")
+        self.peak = opened(folders, "memory.max_usage_in_bytes")
+        self.memory = opened(folders, "memory.limit_in_bytes")
         self.seen = self.now()
 
     def now(self):
@@ -61,9 +64,9 @@ class Limits:
         return sum(map(number, self.current)) > sum(map(number, self.most)) - RESERVE
 
 
-def opened(name, field=b""):
+def opened(folders, name, field=b""):
     """The file of that name, with the field in it that counts; as a list, because it may not be there."""
-    for folder in FOLDERS:
+    for folder in folders:
         try:
             return [(os.open("%s/%s" % (folder, name), os.O_RDONLY | os.O_CLOEXEC), field)]
         except OSError:

@@ -11,6 +11,8 @@ from runtime.tools.background import still_running
 from runtime.tools.endings import ending
 from sandbox.background import MOST
 from sandbox.base import Command, ExecResult, Output
+from sandbox.limits import LimitReached
+from tests.fakes import FakeSandbox
 from tests.runtime.stage import stage
 from tests.runtime.test_tools import Bench, at_bench
 
@@ -51,6 +53,19 @@ def test_bash_output_tells_what_is_new_and_how_it_stands(tmp_path: Path) -> None
         last = await desk.use("BashOutput", {"bash_id": name, "block": True})
         assert last.text.split(": ", 1)[1] == "exit code 3\ntwo"
         assert (last.is_error, last.detail["status"], last.detail["exitCode"]) == (False, "exited", 3)
+
+    at_bench(tmp_path, test)
+
+
+def test_a_limit_that_it_reached_is_told_with_its_end_and_counted_once(tmp_path: Path) -> None:
+    async def test(desk: Bench) -> None:
+        assert isinstance(desk.bench.sandbox, FakeSandbox)
+        desk.bench.sandbox.limits = (LimitReached("memory", 4 * 1024**3),)
+        name = await start(desk, "sleep 0.5")
+        first = await desk.use("BashOutput", {"bash_id": name, "block": True})
+        assert first.text.split(": ", 1)[1] == "exit code 0; memory limit 4 GiB reached\n(no new output)"
+        assert first.limits == desk.bench.sandbox.limits
+        assert (await desk.use("BashOutput", {"bash_id": name})).limits == ()
 
     at_bench(tmp_path, test)
 
