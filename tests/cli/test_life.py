@@ -1,6 +1,8 @@
 """Conversations that wait: no container runs that nobody needs, and the next message finds everything as it was."""
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -67,5 +69,54 @@ def test_r29_while_a_conversation_waits_its_container_goes_and_the_next_message_
     seen.wait_for("no more")
     seen.wait_for("was stopped after 1 s without a call")
     seen.wait_for("done · 2 turns", times=2)
-    seen.press("/exit\r", "paddock review")
+    seen.wait_for("default · 1 file pending")
+    seen.send("\x04")
     assert seen.end() == 0
+
+
+def test_a_run_goes_on_when_its_container_is_killed_under_a_call(project, script, variables, engine, tmp_path):
+    turns = script(
+        '{tools: [{Bash: {command: "echo half > half.txt; sleep 100; echo never > never.txt"}}]}',
+        '{expect: "outcome of this call is unknown", tools: [{Bash: {command: "cat half.txt; ls"}}]}',
+        '{expect: "half", text: Done.}',
+    )
+    command = [sys.executable, "-m", "cli.main", "run", "go", "--apply", "never", "--script", turns]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project, env=dict(variables), **streams) as process:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "state").glob("paddock/sessions/*/upper/half.txt")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        (one,) = containers(engine, session_of(tmp_path))
+        engine.remove(one.id)
+        said, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert "Done." in said
+    assert "the model is told, and a new one takes its place" in told
+    assert "had ended by itself and was started again" in told
+    assert "1 file pending" in said + told
+    assert containers(engine, session_of(tmp_path)) == []
+
+
+def test_a_run_whose_container_is_killed_again_ends_with_an_error_and_keeps_its_files(
+    project, script, variables, engine, tmp_path
+):
+    call = '{tools: [{Bash: {command: "echo x >> count.txt; sleep 100"}}]}'
+    turns = script(call, call, "{text: Never.}")
+    command = [sys.executable, "-m", "cli.main", "run", "go", "--apply", "never", "--script", turns]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project, env=dict(variables), **streams) as process:
+        for lines in (1, 2):
+            deadline = time.monotonic() + 60
+            while not any(
+                len(path.read_text().splitlines()) == lines
+                for path in (tmp_path / "state").glob("paddock/sessions/*/upper/count.txt")
+            ):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            for one in containers(engine, session_of(tmp_path)):
+                engine.remove(one.id)
+        said, told = process.communicate(timeout=60)
+    assert process.returncode == 1, told
+    assert "it was the second time in this turn, so the turn ends here" in said + told
+    assert "1 file pending" in said + told

@@ -66,15 +66,22 @@ async def gone(session: Session, engine: Engine) -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("way", ["docker rm -f", "docker kill", "docker stop"])
 async def test_a_container_that_is_killed_during_a_call_leaves_its_outcome_unknown_and_the_next_call_goes_on(
-    sandbox: DockerSandbox, session: Session, engine: Engine
+    sandbox: DockerSandbox, session: Session, engine: Engine, way: str
 ) -> None:
     await said(sandbox, "echo before > before.txt; echo lost > /tmp/lost")
     first = (await sandbox.ready()).id
 
     async def kill() -> None:
         await until((session.upper / "during.txt").exists)
-        await anyio.to_thread.run_sync(engine.remove, first)
+        match way:
+            case "docker rm -f":
+                await anyio.to_thread.run_sync(engine.remove, first)
+            case "docker kill":
+                await anyio.to_thread.run_sync(engine._api.kill, first)
+            case _:
+                await anyio.to_thread.run_sync(engine._api.stop, first)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(kill)
