@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from images.errors import ImageError
 from images.image import Image
 from sandbox.base import Command
 from sandbox.engine import Engine
@@ -72,7 +73,7 @@ async def together(sessions: list[Session], engine: Engine) -> list[str]:
                 there(number)
                 await everybody.wait()
                 seen[number] = await said(LOOK)
-            except (SandboxError, AssertionError) as error:
+            except (SandboxError, ImageError, AssertionError) as error:
                 seen[number] = f"{type(error).__name__}: {error}"
                 there(number)
 
@@ -161,15 +162,14 @@ def test_a19_four_processes_with_eight_each_do_not_get_in_each_others_way(
 
 
 async def test_a_start_that_cannot_be_names_its_cause_and_hinders_no_other(
-    state: Path, checkout: Path, image: Image, engine: Engine, tmp_path: Path
+    state: Path, checkout: Path, image: Image, engine: Engine
 ) -> None:
     sessions = made(4, state, checkout, image)
     broken = sessions[2]
-    broken.base.unlink()
-    broken.base.symlink_to(tmp_path / "elsewhere")
+    broken.save(broken.meta().model_copy(update={"image": "sha256:" + "0" * 64}))
     seen = await together(sessions, engine)
     assert [text for session, text in zip(sessions, seen, strict=True) if session is not broken] == [
         expected(session) for session in sessions if session is not broken
     ]
-    assert "CheckoutRefused" in seen[2]
-    assert "has become something else" in seen[2]
+    assert "UnknownImage" in seen[2]
+    assert "is not on the engine" in seen[2]
