@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from images.image import Image
 from runtime.project import Project
 from sandbox.base import Command
 from sandbox.changes import File
+from sandbox.choice import Choice
 from sandbox.engine import Engine
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.hiding.hidden import hidden_of
-from sandbox.opening import opened
-from sandbox.sessions import Session
+from sandbox.opening import opened, prepare
+from sandbox.sessions import Session, Sessions
 from tests.attacks import mutating
 from tests.attacks.scene import CANARY, Scene, listed, refused, unchanged
 
@@ -62,6 +64,13 @@ def checkout(checkout: Path) -> Path:
     ):
         subprocess.run(["git", *argv], cwd=checkout, check=True)
     return checkout
+
+
+@pytest.fixture(params=["live", "frozen"])
+def new_session(request: pytest.FixtureRequest, state: Path, checkout: Path, image: Image) -> Callable[[], Session]:
+    """Makes a session on the checkout itself, and on a copy of it: hiding is the same."""
+    choice = Choice(base=request.param)
+    return lambda: prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
 
 
 @pytest.fixture
