@@ -41,7 +41,7 @@ def befallen(news: str) -> str:
 def _meaning(edit: HostEdit) -> str:
     did = {"added": "the user added it", "modified": "the user edited it", "deleted": "the user deleted it"}[edit.kind]
     match edit.shows:
-        case "now":
+        case "now" | "exposed":
             return f"{did}. What you know of it is out of date: read it again before you rely on it"
         case "later":
             return f"{did}. The sandbox may go on showing you the earlier version until it is started again"

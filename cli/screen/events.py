@@ -193,6 +193,7 @@ def edited(edits: Sequence[HostEdit]) -> str:
     """One line for what the user changed in the checkout meanwhile, and what comes of it."""
     sides = {
         "now": "the sandbox sees it",
+        "exposed": "secrets are kept under this name, and the sandbox can read it until its next start",
         "later": "the sandbox sees it from its next start on",
         "merged": "changed in the sandbox too: merged when applied",
     }

@@ -18,12 +18,14 @@ from sandbox.gate.manifest import Followed, Manifest
 from sandbox.gate.names import is_git, is_reserved
 from sandbox.gate.syscalls import DIRECTORY, FILE
 from sandbox.gate.upper import is_opaque, kind_of, opened_upper
+from sandbox.hiding.finding import is_included
 from sandbox.hiding.hidden import NOTHING, hidden_of
+from sandbox.hiding.names import reason_of
 from sandbox.sessions import Session
 from sandbox.workspace.base import frozen_base
 
 Kind = Literal["added", "modified", "deleted"]
-Shows = Literal["now", "later", "merged"]
+Shows = Literal["now", "exposed", "later", "merged"]
 
 MOST_FOLDERS = 2_000
 """Folders at the top that are watched: all of them are arguments of a program."""
@@ -38,7 +40,8 @@ class HostEdit:
 
     `shows` says when the sandbox sees it: "now"; "later", when the sandbox is opened the next time, because the kernel
     goes on showing a file that was replaced or removed beneath an overlay, where it was looked at before; "merged": not
-    at all, because the sandbox has changed this path, too, and the gate merges the two.
+    at all, because the sandbox has changed this path, too, and the gate merges the two; "exposed": now, although
+    secrets are kept under this name, because it came after the look for those.
     """
 
     path: bytes
@@ -56,6 +59,7 @@ class Edits:
         self._manifest = Followed(session.manifest)
         self._is_frozen = frozen_base(session) is not None
         self._hidden = NOTHING
+        self._include = session.meta().choice.include
         self._told: dict[bytes, tuple[int, ...] | None] = {}
 
     def folders(self) -> tuple[str, ...]:
@@ -103,7 +107,13 @@ class Edits:
             return False
         if self._hidden.covers(path):
             return False  # the sandbox does not see it, before and after
-        return not _EDITORS_OWN.search(parts[-1]) and not self._ignored.leaves_out(path, False)
+        if _EDITORS_OWN.search(parts[-1]):
+            return False
+        return self._is_secret(path) or not self._ignored.leaves_out(path, False)
+
+    def _is_secret(self, path: bytes) -> bool:
+        names = os.fsdecode(path).lower().split("/")
+        return bool(reason_of(names)) and not is_included(self._include, path)
 
     def _edit(self, root: int, upper: int, path: bytes, manifest: Manifest) -> HostEdit | None:
         facts = facts_at(root, path)
@@ -117,6 +127,8 @@ class Edits:
         else:
             is_hidden = was_there and not (facts and manifest.is_in_place(path, facts))
             shows = "later" if is_hidden or self._is_frozen else "now"
+            if shows == "now" and facts is not None and self._is_secret(path):
+                shows = "exposed"
         return HostEdit(path, "deleted" if facts is None else "modified" if was_there else "added", shows)
 
     def _is_told(self, path: bytes, facts: os.stat_result | None) -> bool:

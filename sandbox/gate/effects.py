@@ -14,6 +14,7 @@ from sandbox.gate.effect_names import PAIRED, TELLING, of_folder, of_name, of_pa
 from sandbox.gate.folders import above
 from sandbox.gate.names import folded
 from sandbox.gate.secrets import secret_in
+from sandbox.hiding.names import reason_of
 
 BIG: Final = 1024 * 1024  # bytes
 MANY: Final = 50
@@ -113,6 +114,8 @@ def of_path(path: bytes) -> tuple[tuple[str, str], ...]:
     if not PAIRED.isdisjoint(parts):
         for place in range(1, len(parts)):
             found += of_pair(parts[place - 1], parts[place], is_last=place == len(parts) - 1)
+    if reason := reason_of(parts):
+        found.append((Effect.SECRETS.value, reason))
     return tuple(found)
 
 

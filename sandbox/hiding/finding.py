@@ -142,6 +142,11 @@ def _index_without(checkout: Path, hidden: Hidden) -> bytes | None:
     return None if data is None else skipping(data, hidden.covers)
 
 
+def is_included(include: Sequence[str], path: bytes) -> bool:
+    """Whether patterns mean a file. Raises StateError for one that is none."""
+    return _is_meant([_pattern(text) for text in include], os.fsdecode(path), False)
+
+
 def _tracked_among(paths: Sequence[bytes], in_git: frozenset[bytes]) -> set[bytes]:
     """The paths that git has, or of which it has something below."""
     if not in_git:

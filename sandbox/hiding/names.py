@@ -8,6 +8,7 @@ virtual environment may be called `.env`.
 import fnmatch
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -157,10 +158,20 @@ def _named(above: str, name: str) -> Group | None:
     return None
 
 
+def reason_of(parts: Sequence[str]) -> str:
+    """Why secrets are kept in files of this path, by its names in lower case alone; empty if they are not."""
+    group = _group_at(parts)
+    return "" if group is None or group.proof == "content" else group.reason
+
+
 def is_secret_name(path: str) -> bool:
-    """Whether secrets are kept in files of this path, whatever is in this one."""
-    folder, _, name = path.lower().rpartition("/")
-    parts = ["", *folder.split("/"), name]
-    if any(group_of_folder(above, below) for above, below in itertools.pairwise(parts[:-1])):
-        return True
-    return group_of(folder.rpartition("/")[2], name) is not None
+    """Whether secrets are or may be kept in files of this path, whatever is in this one."""
+    return _group_at(path.lower().split("/")) is not None
+
+
+def _group_at(parts: Sequence[str]) -> Group | None:
+    for above, name in itertools.pairwise(("", *parts)):
+        if (found := group_of_folder(above, name)) is not None:
+            return found
+    name = parts[-1]
+    return group_of(parts[-2] if len(parts) > 1 else "", name) if is_telling(name) else None

@@ -8,6 +8,7 @@ from sandbox.changes import ChangeSet
 from sandbox.gate.apply import Applied, Conflicts
 from sandbox.gate.bases import Bases
 from sandbox.gate.collect import collect
+from sandbox.gate.edits import Edits
 from sandbox.gate.standing import HIDDEN_STAYS
 from sandbox.hiding.hidden import Hidden, Secret, remember
 from tests.sandbox.conftest import Gate
@@ -117,3 +118,20 @@ def test_the_content_of_a_hidden_file_is_not_learned_after_a_call(secret_gate: G
     secret_gate.manifest.refresh()
     assert secret_gate.manifest.base(b".env") is None
     assert secret_gate.manifest.base(b"conf/x") is not None
+
+
+def test_a_secret_that_comes_while_the_sandbox_sees_the_checkout_is_told_also_if_it_is_ignored(
+    secret_gate: Gate,
+) -> None:
+    session = secret_gate.session
+    (secret_gate.checkout / ".gitignore").write_text("*.env\n*.log\n")
+    secret_gate.begin()
+    remember(session, HIDDEN)
+    for name in (".env", "conf/.env", "conf/late.env", "conf/x.log", "test.env"):
+        (secret_gate.checkout / name).write_text("later")
+    paths = [b".env", b"conf/.env", b"conf/late.env", b"conf/x.log", b"test.env"]
+    told = {edit.path: edit.shows for edit in Edits(session).among(paths)}
+    assert told == {b"conf/late.env": "exposed", b"test.env": "exposed"}
+    meta = session.meta()
+    session.save(meta.model_copy(update={"choice": meta.choice.model_copy(update={"include": ("test.env",)})}))
+    assert [edit.path for edit in Edits(session).among(paths)] == [b"conf/late.env"]

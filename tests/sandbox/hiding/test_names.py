@@ -1,8 +1,12 @@
 """Which names are hidden: by themselves, or if their content speaks for it."""
 
+import os
+
 import pytest
 
-from sandbox.hiding.names import group_of, group_of_folder, is_telling
+from sandbox.changes import Change, File
+from sandbox.gate.effects import Effect, effects
+from sandbox.hiding.names import group_of, group_of_folder, is_secret_name, is_telling
 
 BY_NAME = """
 .env .env.local .env.production .env-prod .env_old prod.env .envrc .dev.vars .netrc .git-credentials .pgpass .htpasswd
@@ -72,3 +76,15 @@ def test_some_folders_are_hidden_with_all_that_is_in_them(above: str, name: str)
     assert group_of_folder(above, name) is not None
     assert group_of_folder(above, name + "x") is None
     assert group_of_folder("src", "gcloud") is None
+
+
+@pytest.mark.parametrize("name", [*BY_NAME.split(), *NOT_PUBLIC.split(), *COPIES.split(), ".envs/x", ".ssh/a/b"])
+def test_a_change_to_what_would_be_hidden_waits_for_a_yes_of_its_own(name: str) -> None:
+    change = Change(os.fsencode(f"src/{name}"), None, File("0" * 64, 1))
+    assert Effect.SECRETS in {mark.effect for mark in effects(change)}
+    assert is_secret_name(f"src/{name}")
+
+
+@pytest.mark.parametrize("name", ["src/main.py", "a/credentials.py", "aws/sso/x", "env/x"])
+def test_an_ordinary_path_is_none_for_secrets(name: str) -> None:
+    assert not is_secret_name(name)
