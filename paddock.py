@@ -22,6 +22,7 @@ from sandbox.errors import (
 )
 from sandbox.escape import escape
 from sandbox.gate.apply import Applied, Conflict, Conflicts
+from sandbox.limits import LimitReached
 
 __all__ = [
     "Applied",
@@ -43,6 +44,7 @@ __all__ = [
     "FileError",
     "Finished",
     "ImageError",
+    "LimitReached",
     "Link",
     "ModelChoice",
     "OutOfSpace",

@@ -54,6 +54,12 @@ class Container:
         """Let them go on."""
         await anyio.to_thread.run_sync(self.engine.unpause, self.id)
 
+    async def ran_out_of_memory(self) -> bool:
+        """Whether it ended for want of memory, as far as the engine knows."""
+        with contextlib.suppress(SandboxError):
+            return await anyio.to_thread.run_sync(self.engine.ran_out_of_memory, self.id)
+        return False
+
     async def remove(self) -> bool:
         """End it and wait until it is gone, and whether it surely is: a dead engine is no reason to fail."""
         is_gone = False

@@ -7,6 +7,7 @@ stream only. `exec` is not used either: docker-py loses its output under load (d
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
@@ -23,6 +24,7 @@ from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
+RECENT = 3
 REMOVALS = 5
 
 
@@ -122,6 +124,14 @@ class Engine:
         """Let them run on."""
         with _engine_calls():
             self._api.unpause(container)
+
+    def ran_out_of_memory(self, container: str) -> bool:
+        """Whether that happened in a container within the last seconds, also if it is gone by now."""
+        since, until = f"{time.time() - RECENT:.3f}", f"{time.time() + 0.3:.3f}"  # what has just happened is on its way
+        filters = {"container": container, "event": "oom"}
+        with _engine_calls():
+            events = self._api.events(since, until, filters)  # type: ignore[call-overload] # stubs know no fractions
+            return bool(list(events))
 
     def inspect(self, container: str) -> Mapping[str, Any] | None:
         """What the engine holds about a container, or None if there is none."""

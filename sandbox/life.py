@@ -101,8 +101,10 @@ class Life:
             container = await self.container()
             try:
                 yield container
-            except SandboxLost:
+            except SandboxLost as error:
                 self._end(container, "died")
+                if await container.ran_out_of_memory():
+                    raise SandboxLost(f"the memory limit was reached, and {error}") from error
                 raise
 
     @contextlib.contextmanager

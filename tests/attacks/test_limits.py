@@ -12,7 +12,7 @@ from sandbox.base import Command, ExecResult
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.errors import FileError
+from sandbox.errors import FileError, SandboxLost
 from sandbox.guest.limits import SCRATCH
 from sandbox.limits import LimitReached
 from sandbox.opening import opened, prepare
@@ -115,6 +115,16 @@ async def test_r04_of_many_hungry_processes_none_of_ours_dies(limited: Limited) 
             result = await shell(sandbox, f"for i in $(seq 60); do python3 -c '{small}' & done; wait", timeout=4)
             assert said(result) == ["memory limit 128 MiB reached"]
             await goes_on(sandbox)
+
+
+async def test_r04_who_has_our_own_part_killed_for_memory_loses_its_sandbox_and_is_told_why(limited: Limited) -> None:
+    small = "open('/proc/self/oom_score_adj', 'w').write('500'); data = bytearray(2**21); import time; time.sleep(60)"
+    script = f'echo 500 > /proc/$$/oom_score_adj; for i in $(seq 80); do python3 -S -c "{small}" & done; wait'
+    async with limited(Choice(memory=128 * MIB)) as sandbox:
+        with pytest.raises(SandboxLost, match="the memory limit was reached, and the sandbox ended"):
+            for _ in range(20):
+                await shell(sandbox, script, timeout=5)
+        await goes_on(sandbox)
 
 
 async def test_r04_a_full_scratch_folder_is_said_by_name_and_can_be_emptied(limited: Limited) -> None:
