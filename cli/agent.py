@@ -56,6 +56,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
     old = earlier(order, here)
     folder = place.checkout(Path(old.meta().checkout) if old is not None else order.directory)
     place.say_neighbours(folder)
+    place.say_git(folder)
     terminal.status("looking for the engine")
     try:
         engine = place.connect()

@@ -37,6 +37,7 @@ def apply_commits(session: "Session", branch: str, wish: Wish) -> int:
 
     out = place.stdout()
     repository = repositories.find(Path(session.meta().checkout))
+    repositories.require_seen(repository)
     branch = taking.branch_for(repository, session.id, branch)
     known = frozenset(repository.references().values())
     engine = _engine_for(session)

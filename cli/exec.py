@@ -133,6 +133,7 @@ def open_session(
 
     folder = place.checkout(directory)
     place.say_neighbours(folder)
+    place.say_git(folder)
     engine = place.connect()
     agreed = agree(wanted, folder, engine, said)
     found = place.image_for(image, engine, here, said)

@@ -69,6 +69,15 @@ def say_hidden(hidden: "Hidden") -> None:
         stderr().line(f"paddock: {text}")
 
 
+def say_git(folder: Path) -> None:
+    """Say why git will not work in a sandbox on this checkout as it does here, if it will not."""
+    from cli.screen import safe
+    from sandbox.workspace.gitfinding import outside
+
+    for notice in outside(folder).notices:
+        stderr().line(f"paddock: {safe.line(notice)}")
+
+
 def recover(folder: Path, sessions: "Sessions") -> None:
     """Finish or drop an apply that was killed half-way, and say so."""
     from sandbox.gate.recovery import recover as finish

@@ -22,7 +22,7 @@ set -e
 run() {{ {toolbox.BUSYBOX} "$@"; }}
 put() {{ run cat > "/target/.new-$$"; run chmod 644 "/target/.new-$$"; run mv -f "/target/.new-$$" "/target/$1"; }}
 before() {{ run echo "$2"; [ ! -f "/etc/$1" ] || run grep -v "^$3:" "/etc/$1" || true; }}
-[ ! -d /etc ] || run cp -a /etc/. /target/
+[ ! -d /etc ] || run cp -af /etc/. /target/
 run rm -rf /target/ld.so.preload
 for name in hosts hostname resolv.conf; do run rm -rf "/target/$name"; : | put "$name"; done
 before passwd "$2" "$1" | put passwd

@@ -37,6 +37,7 @@ from sandbox.running import Running, collected, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
 from sandbox.tasks import expiring
+from sandbox.workspace import gitfolders
 from sandbox.workspace.laying import Laying
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
@@ -105,6 +106,7 @@ class DockerSandbox:
     async def _lay_ready(self) -> None:
         """What the container is started on."""
         await self._hiding.lay()
+        await anyio.to_thread.run_sync(gitfolders.lay, self._session, await self._hiding.found())
         await self._laying.laid()
 
     async def shell(self) -> str:

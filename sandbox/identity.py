@@ -12,17 +12,22 @@ QUIET = {
     "CI": "1",
     "DEBIAN_FRONTEND": "noninteractive",
     "EDITOR": "true",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM": "1",
     "GIT_EDITOR": "true",
     "GIT_PAGER": "cat",
     "GIT_TERMINAL_PROMPT": "0",
     "PAGER": "cat",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
-"""Programs that would stop and ask somebody fail or go on instead."""
+"""Programs that would stop and ask somebody fail or go on instead; git looks for a repository above the checkout."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# A copied file has another inode and change time: git would read every file again, and those of LFS would look changed.
 GIT_SETTINGS = """\
+[core]
+checkStat = minimal
+trustctime = false
 [safe]
 directory = *
 [init]

@@ -41,7 +41,8 @@ def give_back(session: Session, engine: Engine) -> None:
     meta = session.meta()
     if profile_of(meta.choice).capabilities:
         chown = [BUSYBOX, "chown", "-h", "-R", f"{meta.uid}:{meta.gid}", "/scratch"]
-        _as_root(session, engine, chown, ["CHOWN", "DAC_OVERRIDE"], session.upper)
+        for folder in filter(Path.exists, (session.upper, session.git)):
+            _as_root(session, engine, chown, ["CHOWN", "DAC_OVERRIDE"], folder)
 
 
 def _as_root(session: Session, engine: Engine, argv: Sequence[str], rights: Sequence[str], folder: Path) -> None:

@@ -13,6 +13,7 @@ $XDG_STATE_HOME/paddock/sessions/ID/     0700, never inside a mount, never in th
     mask/              the layer that hides it
     workspace.json     what the workspace lies on, and why (sandbox.workspace.base)
     frozen/            a copy of the checkout, if it lies on one (sandbox.workspace.frozen)
+    git/               the same of git's folders outside the checkout (sandbox.workspace.gitfolders), in git.json
     base               a symbolic link to that or to the checkout, under a name every mount option can hold
     lock               held (flock) by the process that runs the session
     ports              the socket on which whoever runs the session answers about its ports (sandbox.doorway)
@@ -119,6 +120,11 @@ class Session:
     def frozen(self) -> Path:
         """A copy of the checkout, if the workspace lies on one (sandbox.workspace.frozen)."""
         return self.path / "frozen"
+
+    @property
+    def git(self) -> Path:
+        """The layers of git's folders outside the checkout (sandbox.workspace.gitfolders)."""
+        return self.path / "git"
 
     @property
     def base(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sandbox.commits.branches import HEADS
 from sandbox.commits.hostgit import Git
 from sandbox.errors import CommitRefused
+from sandbox.workspace.gitfinding import outside
 
 Format = str
 """`sha1` or `sha256`."""
@@ -39,7 +40,7 @@ class Repository:
 
     @property
     def is_apart(self) -> bool:
-        """Whether its data lie elsewhere than in the checkout, so that a sandbox does not see them."""
+        """Whether its data lie elsewhere than in the checkout."""
         return self.common != self.checkout / ".git"
 
     @property
@@ -73,6 +74,17 @@ class Repository:
         """The commit that is checked out; None on a branch that has none yet."""
         answer = self.git().ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         return answer.output.decode("ascii").strip() if answer.code == 0 else None
+
+
+def require_seen(repository: Repository) -> None:
+    """Raise CommitRefused unless what lies outside the checkout names it back: a download's `.git` may name any folder.
+
+    Otherwise it is not seen in a sandbox either (`sandbox.workspace.gitfinding`), so no commit can be one for it.
+    """
+    found = outside(repository.checkout)
+    if repository.is_apart and not found.folders:
+        why = found.notices[0] if found.notices else f"{repository.common} does not name this checkout"
+        raise CommitRefused(f"no commits can go there: {why}")
 
 
 def find(checkout: Path) -> Repository:

@@ -30,6 +30,15 @@ def discard_all(session: Session) -> None:
     session.upper.mkdir(mode=0o700)
     session.upper.chmod(mode)
     remove_tree(trash)
+    discard_git(session)
+
+
+def discard_git(session: Session) -> None:
+    """Drop what was written in git's folders outside the checkout, in one step. The caller holds the session."""
+    if session.git.exists():
+        trash = session.path / f"discarded-{os.urandom(4).hex()}"
+        session.git.rename(trash)
+        remove_tree(trash)
 
 
 def discard_paths(session: Session, checkout: Path, paths: Iterable[bytes]) -> None:

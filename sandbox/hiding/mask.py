@@ -23,15 +23,20 @@ def lay(session: Session, checkout: Path, hidden: Hidden) -> None:
 
     Raises: OutOfSpace; StateError where whiteouts cannot be made: then nothing may start.
     """
+    lay_over(session.mask, checkout, hidden)
+
+
+def lay_over(mask: Path, tree: Path, hidden: Hidden) -> None:
+    """The same for any folder that is seen inside. Raises what `lay` raises."""
     try:
-        remove_tree(session.mask)
-        with opened_checkout(checkout) as root:
-            _Laying(root, session.mask).run(hidden)
+        remove_tree(mask)
+        with opened_checkout(tree) as root:
+            _Laying(root, mask).run(hidden)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfSpace(f"secrets cannot be hidden: {error.strerror}") from error
         raise StateError(
-            f"secrets cannot be hidden under {session.mask} ({error.strerror}), so nothing was started: set "
+            f"secrets cannot be hidden under {mask} ({error.strerror}), so nothing was started: set "
             "XDG_STATE_HOME to a folder on a local file system"
         ) from error
 

@@ -9,6 +9,7 @@ from sandbox.checkout import is_same
 from sandbox.errors import CheckoutRefused
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
+from sandbox.workspace import gitfolders
 from sandbox.workspace.base import decide, keep
 from sandbox.workspace.overlay import Overlay
 
@@ -43,7 +44,8 @@ def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str,
             f"others may not read {checkout}, and in the profile strict tools are others: "
             "use the profile default, or `chmod o+rx` the folder"
         )
-    return [overlay_of(session).mount(labels, read_only=is_closed)]
+    overlays = [overlay_of(session), *gitfolders.prepare(session)]
+    return [overlay.mount(labels, read_only=is_closed) for overlay in overlays]
 
 
 def overlay_of(session: Session) -> Overlay:

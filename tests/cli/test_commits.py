@@ -115,3 +115,34 @@ CONTRADICTIONS = {
 def test_options_that_contradict_each_other_are_a_misuse(words: tuple[str, ...], paddock: Paddock) -> None:
     refused = paddock("apply", *words)
     assert (refused.returncode, CONTRADICTIONS[words] in refused.stderr) == (2, True)
+
+
+def test_a33_2_commits_leave_from_a_linked_work_tree_and_from_a_submodule(
+    repository: Path, paddock: Paddock, tmp_path: Path
+) -> None:
+    git(repository, "worktree", "add", "-q", str(tmp_path / "linked"), "-b", "work")
+    git(tmp_path, "init", "-q", "-b", "main", "super")
+    add = ["-c", "protocol.file.allow=always", "submodule", "add", "-q"]
+    git(tmp_path / "super", *add, str(repository), "inner")
+    for tree, home in ((tmp_path / "linked", repository), (tmp_path / "super" / "inner", tmp_path / "super" / "inner")):
+        head = git(tree, "rev-parse", "HEAD")
+        work = "echo two >> a.txt; git commit -qam inside"
+        assert paddock("exec", "--apply", "never", "--", "bash", "-ec", work, cwd=tree).returncode == 0
+        done = paddock("apply", "--commits", "--yes", "--branch", "from/agent", cwd=tree)
+        assert (done.returncode, "1 commit on the new branch from/agent" in done.stdout) == (0, True), done.stderr
+        assert git(home, "rev-parse", "from/agent~1") == head
+        assert git(tree, "status", "--porcelain") == ""
+
+
+def test_commits_do_not_go_where_a_strangers_checkout_points(
+    repository: Path, paddock: Paddock, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "download"
+    stranger.mkdir()
+    (stranger / ".git").write_text(f"gitdir: {repository}/.git\n")
+    fake = "rm .git; git init -q; git commit -q --allow-empty -m evil"
+    done = paddock("exec", "--apply", "never", "--", "bash", "-ec", fake, cwd=stranger)
+    assert (done.returncode, "does not name this checkout" in done.stderr) == (0, True), done.stderr
+    refused = paddock("apply", "--commits", "--yes", cwd=stranger)
+    assert (refused.returncode, "no commits can go there" in refused.stderr) == (1, True)
+    assert git(repository, "branch", "--format=%(refname:short)") == "main"

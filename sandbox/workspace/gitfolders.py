@@ -1,0 +1,102 @@
+"""Git's folders outside the checkout, seen inside under their own paths: an overlay for each, and none of it leaves.
+
+What git writes there stays in the session's folder, as what it writes to `.git` in the checkout does; the folders
+themselves are never written. Passwords in their settings are replaced as in the checkout's own.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pydantic
+
+from sandbox.errors import CheckoutRefused
+from sandbox.gate.host import opened, opened_checkout
+from sandbox.gate.tracked import LARGEST_INDEX
+from sandbox.hiding import contents, gitdata
+from sandbox.hiding.hidden import Hidden, Secret
+from sandbox.hiding.index import skipping
+from sandbox.hiding.mask import lay_over
+from sandbox.sessions import Session, make_private, read_record, write_record
+from sandbox.workspace.gitfinding import GitFolder, outside
+from sandbox.workspace.overlay import Overlay
+
+_RECORD = "git.json"
+_WHY = "it is git's own, and holds logins"
+
+
+class _Record(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    folders: tuple[tuple[str, str, str], ...] = ()
+
+
+def prepare(session: Session) -> Sequence[Overlay]:
+    """Find them for a start, keep account of them, and make their layers. Raises OSError, StateError."""
+    found = outside(Path(session.meta().checkout)).folders
+    write_record(
+        session.path / _RECORD, _Record(folders=tuple((str(one.path), one.index, one.prefix) for one in found))
+    )
+    overlays = [_overlay(session, one) for one in found]
+    for overlay in overlays:
+        make_private(session.git, overlay.upper.parent)
+        overlay.prepare()
+        overlay.upper.chmod(overlay.target.stat().st_mode & 0o777 | 0o700)
+        if not overlay.lower.is_symlink():
+            overlay.lower.symlink_to(overlay.target)
+    return overlays
+
+
+def lay(session: Session, hidden: Hidden) -> None:
+    """Lay the masks of those that this start mounts. Raises OutOfSpace, StateError."""
+    for folder in _kept(session):
+        mask = _overlay(session, folder).mask
+        assert mask is not None
+        lay_over(mask, folder.path, _hidden_in(folder, hidden))
+
+
+def _overlay(session: Session, folder: GitFolder) -> Overlay:
+    place = session.git / hashlib.sha256(os.fsencode(folder.path)).hexdigest()[:16]
+    return Overlay(folder.path, place / "base", place / "upper", place / "work", place / "mask")
+
+
+def _kept(session: Session) -> Sequence[GitFolder]:
+    record = read_record(session.path / _RECORD, _Record)
+    return [GitFolder(Path(path), index, prefix) for path, index, prefix in record.folders]
+
+
+def _hidden_in(folder: GitFolder, hidden: Hidden) -> Hidden:
+    if not folder.index:
+        return Hidden()  # nothing but objects
+    replaced: dict[bytes, bytes] = {}
+    absent: list[Secret] = []
+    try:
+        with opened_checkout(folder.path) as root:
+            for path, content in gitdata.look(root, b""):
+                if content is None:
+                    absent.append(Secret(path, _WHY))
+                else:
+                    replaced[path] = content
+            index = _index(root, folder, hidden)
+    except OSError as error:
+        raise CheckoutRefused(f"{folder.path} cannot be read: {error.strerror}") from error
+    if index is not None:
+        replaced[os.fsencode(folder.index)] = index
+    return Hidden(tuple(absent), replaced)
+
+
+def _index(root: int, folder: GitFolder, hidden: Hidden) -> bytes | None:
+    """The index for a work tree of which not all is there; None if it is, or the index has an unknown form."""
+    start = os.fsencode(folder.prefix) + b"/" if folder.prefix else b""
+    if not start and not any(secret.is_tracked for secret in hidden.secrets):
+        return None
+    above, _, name = os.fsencode(folder.index).rpartition(b"/")
+    try:
+        with opened(root, above) as directory:
+            data = contents.read(directory, name, LARGEST_INDEX)
+    except OSError:
+        return None
+    if data is None:
+        return None
+    return skipping(data, lambda path: not path.startswith(start) or hidden.covers(path[len(start) :]))
