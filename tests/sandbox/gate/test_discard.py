@@ -92,7 +92,7 @@ def test_all_of_it_goes_and_the_folder_keeps_its_mode(kept):
     discard_all(kept)
     assert written(kept) == []
     assert kept.upper.stat().st_mode & 0o777 == 0o755
-    assert sorted(os.listdir(kept.path)) == ["base", "blobs", "meta.json", "outputs", "upper", "work"]
+    assert sorted(os.listdir(kept.path)) == ["base", "blobs", "meta.json", "outputs", "upper", "work", "workspace.json"]
 
 
 def test_a_tree_deeper_than_any_stack_goes(tmp_path):
