@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runtime.permissions import Verdict
     from runtime.permissions.policy import Policy
     from sandbox.gate.apply import Applied, Conflicts
-    from sandbox.gate.effects import Host, Marked, MassDeletion
+    from sandbox.gate.effects import Host, Marked, MassDeletion, Read
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,15 @@ class Case:
         from sandbox.gate.aliases import aliases
         from sandbox.gate.effects import Host
         from sandbox.gate.freeze import manifest_of
+        from sandbox.hiding.hidden import hidden_of
+        from sandbox.hiding.values import known_values
 
         has_git = (self.checkout / ".git").exists()
         return Host(
             Commands(environment.read().commands),
             self._tracked if has_git else None,
             aliases(self.checkout, manifest_of(self.session).links()),
+            known_values(self.checkout, hidden_of(self.session)),
         )
 
     @functools.cached_property
@@ -70,10 +73,11 @@ class Case:
 
     def verdict(self, change: Change) -> "Verdict":
         """What the rules and the effects say about a change, this one or one made of it. Raises SettingsError."""
-        from sandbox.gate.effects import effects, merged
+        from sandbox.gate.effects import effects, leaks, merged
 
         if change not in self._verdicts:
-            marks = merged((*_by_content(self.session.blobs, change), *effects(change, host=self.host)))
+            leaked = leaks(change, _reading(self.session.blobs), self.host.secrets)
+            marks = merged((*leaked, *_by_content(self.session.blobs, change), *effects(change, host=self.host)))
             self._verdicts[change] = self.policy.marked(change, marks, self.host)
         return self._verdicts[change]
 
@@ -99,11 +103,16 @@ class Case:
 @functools.lru_cache(maxsize=1 << 16)
 def _by_content(folder: Path, change: Change) -> "tuple[Marked, ...]":
     """The effects of a change as far as its names and contents go: those stay what they are from turn to turn."""
-    from sandbox.gate.blobs import Blobs
     from sandbox.gate.effects import effects
 
+    return effects(change, _reading(folder))
+
+
+def _reading(folder: Path) -> "Read":
+    from sandbox.gate.blobs import Blobs
+
     blobs = Blobs(folder)
-    return effects(change, lambda file, limit: blobs.head(file.digest, limit))
+    return lambda file, limit: blobs.head(file.digest, limit)
 
 
 def freeze(session: Session, settings: str = "") -> Case:

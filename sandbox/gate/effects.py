@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from sandbox.changes import Change, Directory, File, Link
+from sandbox.escape import escape
 from sandbox.gate.effect_names import PAIRED, TELLING, of_folder, of_name, of_pair, of_pairs_in
 from sandbox.gate.folders import above
 from sandbox.gate.names import folded
@@ -62,12 +63,13 @@ Read = Callable[[File, int], bytes]
 class Host:
     """What of the host an effect depends on. `commands`: the names that a shell finds. `tracked`: the paths that git
     has; None where there is no git, so that nothing can be said. `aliases`: the checkout's links, by the path that each
-    leads to (see `other_names`).
+    leads to (see `other_names`). `secrets`: values that the sandbox should not know, each with the path that holds it.
     """
 
     commands: Container[bytes] = frozenset()
     tracked: Container[bytes] | None = None
     aliases: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    secrets: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
 
 NOWHERE: Final = Host()
@@ -86,7 +88,7 @@ def effects(change: Change, read: Read | None = None, host: Host = NOWHERE) -> t
         ]
         found += _by_what_it_holds(change.path)
     found += _by_other_names(change.path, host.aliases) if host.aliases else ()
-    found += _by_content(change, read) if read is not None else ()
+    found += (*leaks(change, read, host.secrets), *_by_content(change, read)) if read is not None else ()
     if _is_program(change):
         found.append(Marked(Effect.NEW_EXECUTABLE, "it can be run as a program, and could not before"))
     if _is_command(change, host):
@@ -214,6 +216,18 @@ def _by_content(change: Change, read: Read) -> Iterable[Marked]:
     secret = secret_in(text, lambda: read(before, LOOKED_AT) if isinstance(before, File) else b"")
     if secret:
         yield Marked(Effect.SECRETS, secret)
+
+
+def leaks(change: Change, read: Read, secrets: Mapping[bytes, bytes]) -> tuple[Marked, ...]:
+    """Whether a change brings one of these values to where it was not. Raises what `read` raises."""
+    after, before = change.after, change.before
+    if not secrets or not isinstance(after, File) or (isinstance(before, File) and before.digest == after.digest):
+        return ()
+    text = read(after, LOOKED_AT)
+    present = [value for value in secrets if value in text]
+    old = read(before, LOOKED_AT) if present and isinstance(before, File) else b""
+    held = sorted({secrets[value] for value in present if text.count(value) > old.count(value)} - {change.path})
+    return (Marked(Effect.SECRETS, f"it adds a secret that {escape(held[0])} holds"),) if held else ()
 
 
 def _is_program(change: Change) -> bool:

@@ -93,3 +93,14 @@ def test_the_model_and_its_user_are_told_once(paddock, project, script):
     assert "TOKEN=1" not in done.stdout
     again = paddock("run", "--continue", "--script", file, "look", cwd=project)
     assert "hidden from the sandbox" not in again.stdout + again.stderr
+
+
+@pytest.mark.engine
+def test_a_hidden_value_that_turns_up_in_a_change_is_pointed_out_and_not_printed(paddock, project):
+    (project / ".env").write_text("API_TOKEN=s3cr3t-of-the-user\n")
+    paddock("exec", "--", "sh", "-c", "echo t=s3cr3t-of-the-user > conf.py", cwd=project)
+    status = paddock("status", cwd=project).stdout
+    assert "secrets: it adds a secret that .env holds" in status
+    assert "s3cr3t" not in status
+    assert paddock("apply", "--yes", cwd=project).returncode == 4
+    assert not (project / "conf.py").exists()
