@@ -27,6 +27,9 @@ CAPABILITIES: Mapping[str, int] = {
 """The numbers the kernel has for those that a profile may give (capabilities(7))."""
 
 
+READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/dev"]
+"""The engine's own list, and the folder of devices: root inside could fill memory with names there."""
+
 IPC = {"kernel.shm_rmid_forced": "1", "kernel.msgmni": "64", "kernel.sem": "250 32000 32 128"}
 """Memory that outlives whoever took it: shared segments go with their last user, queues and semaphores stay few."""
 
@@ -217,6 +220,7 @@ def request(
             "CapAdd": list(dict.fromkeys((*GUEST_CAPABILITIES, *profile.capabilities))),
             "SecurityOpt": _security(profile),
             "ReadonlyRootfs": not profile.changes_image,
+            "ReadonlyPaths": READ_ONLY,
             "RestartPolicy": {"Name": "no"},
             "LogConfig": {"Type": "none"},
             "Init": False,

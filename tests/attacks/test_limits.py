@@ -166,6 +166,17 @@ async def test_r04_no_memory_outlives_whoever_took_it(limited: Limited) -> None:
         assert (await sandbox.run(Command(["python3", "-c", large], sandbox.root))).exit_code == 0
 
 
+async def test_r04_no_folder_in_memory_takes_names_without_end(limited: Limited) -> None:
+    async with limited(Choice(memory=256 * MIB)) as sandbox:
+        mounted = await shell(sandbox, "awk '$3 == \"tmpfs\" {print $2}' /proc/self/mounts")
+        folders = mounted.stdout.all.decode().split()
+        assert {"/dev", "/run", *SCRATCH} <= set(folders)
+        for folder in folders:
+            filled = await sandbox.run(Command(["python3", "-c", NAMES, folder], sandbox.root, timeout=60))
+            assert filled.exit_code == 0, (folder, filled)
+        await goes_on(sandbox)
+
+
 async def test_r01_a_bomb_left_running_makes_way_for_the_next_call_which_says_so(limited: Limited) -> None:
     async with limited(Choice(processes=128)) as sandbox:
         await shell(sandbox, f"({BOMB}) 2>/dev/null &")
