@@ -1,6 +1,7 @@
 """Commands that run on beside the calls: what each says is kept, the newest of it, and who waits for it is woken."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import anyio
 
@@ -14,6 +15,18 @@ REMEMBERED = 256
 """Ended ones that can still be asked about."""
 
 
+class Terminal(Protocol):
+    """Where its sandbox takes what is typed."""
+
+    async def send(self, data: bytes) -> None:
+        """Type."""
+        ...
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Change its size."""
+        ...
+
+
 class Background:
     """One such command, as its sandbox drives it; the rest is `sandbox.base.Process`. Stopped by leaving `patience`."""
 
@@ -23,6 +36,7 @@ class Background:
         self.patience = anyio.CancelScope()
         self.result: ExecResult | None = None
         self.was_killed = False
+        self.terminal: Terminal | None = None
         self._failure: SandboxError | None = None
         self._on_end = on_end
         self._began = anyio.current_time()
@@ -84,6 +98,16 @@ class Background:
         if self.result is None:
             raise self._failure or SandboxLost(f"{self.id} ended with its sandbox")
         return self.result
+
+    async def send(self, data: bytes) -> None:
+        """Type on its terminal."""
+        if self.terminal is not None and self._ended is None:
+            await self.terminal.send(data)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Make its terminal so large."""
+        if self.terminal is not None and self._ended is None:
+            await self.terminal.resize(rows, columns)
 
     async def kill(self) -> None:
         """End all of it, and wait for that."""

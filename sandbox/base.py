@@ -31,6 +31,8 @@ class Command:
     limit. `keep` is how many bytes of each stream the result holds (half from the start, half from the end).
     `stdin` None means closed at once, so that programs which prompt fail instead of hanging.
     `report` gives the process a pipe as file descriptor 3, whose first 4 KiB come back in `ExecResult.report`.
+    `terminal` gives it a terminal of so many rows and columns, on which it speaks and hears (`Process.send`); only a
+    command that is started in the background can have one.
     `call_id` names the tool call this belongs to, for provenance and logs.
     """
 
@@ -41,6 +43,7 @@ class Command:
     timeout: float | None = None
     keep: int = 64 * 1024
     report: bool = False
+    terminal: tuple[int, int] | None = None
     call_id: str = ""
 
 
@@ -125,6 +128,14 @@ class Process(Protocol):
 
     async def wait(self) -> ExecResult:
         """Wait for its end. Raises FileError if its cwd was none, SandboxLost."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Type on its terminal; without one, or once it has ended, nothing happens. Raises SandboxLost."""
+        ...
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Make its terminal so large. Raises SandboxLost."""
         ...
 
     async def kill(self) -> None:

@@ -43,6 +43,7 @@ from sandbox.workspace.laying import Laying
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
 PACE = 1 / (16 * 1024 * 1024)  # seconds for each byte of a background command: a flood nobody reads costs little
+TERMINAL_PACE = 1 / (1024 * 1024)  # a screen is slow to draw, and nobody reads so fast
 LIST_LIMIT = 16 * 1024 * 1024  # bytes of one listing as it travels: some hundred thousand names
 EntryKind = Literal["file", "directory", "link", "other"]
 KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
@@ -145,13 +146,14 @@ class DockerSandbox:
         await self.ready()
         process = self._background.add(replace(command, stdin=None, keep=0), on_end)
         self._account.leave(Call(command.call_id, "", " ".join(command.argv)), process)
-        self._tasks.start_soon(self._follow, process, heard_by(process, on_output))
+        call = Running(process.command, heard_by(process, on_output), self._most)
+        call.patience, call.pace = process.patience, PACE if command.terminal is None else TERMINAL_PACE
+        process.terminal = call
+        self._tasks.start_soon(self._follow, process, call)
         return process
 
-    async def _follow(self, process: Background, hear: OnOutput) -> None:
+    async def _follow(self, process: Background, call: Running) -> None:
         """Drive a background command to its end; also if the sandbox ends first, it is told."""
-        call = Running(process.command, hear, self._most)
-        call.patience, call.pace = process.patience, PACE
         try:
             result = await self._carry_out(call)
             process.end(replace(result, timed_out=result.timed_out and not process.was_killed))
@@ -185,6 +187,7 @@ class DockerSandbox:
             "env": {**self._life.environment, **self.variables, **command.env},
             "stdin": command.stdin is not None,
             "report": command.report,
+            "terminal": command.terminal,
             "file_size": self._disk.largest_file,
         }
 

@@ -1,6 +1,7 @@
 """One call on the channel, from the host's side: what the guest says of it, checked, and how it ended."""
 
 import errno
+import json
 import os
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -54,6 +55,8 @@ class Running:
         self.command = command
         self.patience = anyio.CancelScope()
         self.pace = 0.0
+        self._stream: Stream | None = None
+        self._begun = anyio.Event()
         self.done: Done | None = None
         self.limits: list[LimitReached] = []
         self._most = most
@@ -63,6 +66,8 @@ class Running:
 
     async def follow(self, stream: Stream, stdin: bytes | None) -> None:
         """Feed it and listen to it until it is done."""
+        self._stream = stream
+        self._begun.set()
         if stdin is None:
             await self.drain(stream)
             return
@@ -70,6 +75,18 @@ class Running:
             tasks.start_soon(stream.send_data, stdin)
             await self.drain(stream)
             tasks.cancel_scope.cancel()
+
+    async def send(self, data: bytes) -> None:
+        """Type on its terminal, as soon as it has one."""
+        await self._begun.wait()
+        if self._stream is not None and self.done is None:
+            await self._stream.send_some(data)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Make its terminal so large."""
+        await self._begun.wait()
+        if self._stream is not None and self.done is None:
+            await self._stream.send(Kind.RESIZE, json.dumps([rows, columns]).encode())
 
     async def drain(self, stream: Stream) -> None:
         """Listen to it until it is done, giving credit as its output is taken in."""

@@ -32,6 +32,7 @@ from sandbox.errors import FileError, FileErrorKind, PortClosed, SandboxError, S
 from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import NOTHING, Hidden
 from sandbox.limits import LimitReached
+from tests.fake_terminal import FakeTerminal
 
 MARK = "FAKE_SANDBOX_CALL"
 """An environment variable by which the processes of a call are found again, also after setsid."""
@@ -152,13 +153,18 @@ class FakeSandbox:
         """Start a command in the background."""
         self._check(command.cwd)
         process = self._background.add(replace(command, stdin=None, keep=0), on_end)
-        self._tasks.start_soon(self._follow, process, heard_by(process, on_output))
+        terminal = None if command.terminal is None else FakeTerminal(command.terminal)
+        process.terminal = terminal
+        self._tasks.start_soon(self._follow, process, heard_by(process, on_output), terminal)
         return process
 
-    async def _follow(self, process: Background, hear: OnOutput) -> None:
+    async def _follow(self, process: Background, hear: OnOutput, terminal: FakeTerminal | None) -> None:
         try:
             with process.patience:
-                process.end(await self.run(process.command, hear))
+                if terminal is None:
+                    process.end(await self.run(process.command, hear))
+                else:
+                    process.end(await self._run_on(terminal, process.command, hear))
             if process.status == "running":
                 process.end(ExecResult(137, Output(), Output(), signal=9))
         except SandboxError as error:
@@ -166,6 +172,35 @@ class FakeSandbox:
         finally:
             if process.status == "running":
                 process.end(None)
+
+    async def _run_on(self, terminal: FakeTerminal, command: Command, hear: OnOutput) -> ExecResult:
+        call = uuid.uuid4().hex
+        self._running.add(call)
+        try:
+            running = await asyncio.create_subprocess_exec(
+                *terminal.argv(command.argv),
+                cwd=os.fsencode(str(command.cwd)),
+                env={"PATH": self.path, "HOME": str(self.home), "LANG": "C.UTF-8", **command.env, MARK: call},
+                stdin=terminal.theirs,
+                stdout=terminal.theirs,
+                stderr=terminal.theirs,
+                start_new_session=True,
+            )
+            terminal.close_theirs()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(terminal.follow, hear)
+                await wait_exit(running)
+                tasks.cancel_scope.deadline = anyio.current_time() + LINGER
+        except BaseException:
+            kill_call(call)
+            raise
+        finally:
+            terminal.close()
+        code = running.returncode or 0
+        return ExecResult(
+            code if code >= 0 else 128 - code, Output(), Output(), signal=-code if code < 0 else None,
+            left_running=len(processes(call)),
+        )  # fmt: skip
 
     @property
     def processes(self) -> Sequence[Background]:

@@ -14,6 +14,7 @@ from runtime.tools.grep import GREP
 from runtime.tools.ls import LS
 from runtime.tools.multi_edit import MULTI_EDIT
 from runtime.tools.read import READ
+from runtime.tools.terminal import TERMINAL
 from runtime.tools.todo_write import TODO_WRITE
 from runtime.tools.tool import Tool, ToolFailed, ToolInput
 from runtime.tools.write import WRITE
@@ -23,7 +24,7 @@ Registry = Mapping[str, AnyTool]
 
 ALL: Registry = {
     tool.name: tool
-    for tool in (BASH, BASH_OUTPUT, KILL_SHELL, READ, WRITE, EDIT, MULTI_EDIT, GLOB, GREP, LS, TODO_WRITE)
+    for tool in (BASH, BASH_OUTPUT, KILL_SHELL, TERMINAL, READ, WRITE, EDIT, MULTI_EDIT, GLOB, GREP, LS, TODO_WRITE)
 }
 
 

@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import pydantic
 
 from sandbox.base import OnOutput, Sandbox
 from sandbox.limits import LimitReached
+
+if TYPE_CHECKING:
+    from runtime.tools.screen import Screen
 
 
 class ToolFailed(Exception):
@@ -41,7 +44,8 @@ class Workbench:
 
     `cwd` is where Bash stands, inside. `seen` maps each file the model has read or written to the digest of what it
     saw. `outputs` is a folder on the host, private, for outputs that are too long to tell. `agent` is the name under
-    which changes are put down to its calls. `told_ended` names the background commands whose end the model knows of.
+    which changes are put down to its calls. `told_ended` names the background commands whose end the model knows of,
+    `screens` what the terminals among them show.
     """
 
     sandbox: Sandbox
@@ -51,6 +55,7 @@ class Workbench:
     todos: list[dict[str, str]] = field(default_factory=list)
     agent: str = "main"
     told_ended: set[str] = field(default_factory=set)
+    screens: "dict[str, Screen]" = field(default_factory=dict)
 
     def saw(self, path: PurePosixPath, data: bytes) -> None:
         """Remember what the model knows of a file."""

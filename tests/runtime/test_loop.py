@@ -151,7 +151,7 @@ def test_calls_that_only_read_run_side_by_side_and_a_changing_one_is_a_barrier(t
 def test_an_unknown_tool_is_an_error_result_that_names_the_tools(tmp_path: Path, name: str) -> None:
     place = play(tmp_path, f"turns: [{{tools: [{{name: '{name}', input: {{}}}}]}}, {{text: ok}}]")
     assert f"there is no tool {name!r}" in place.told()[0]
-    assert "Bash, BashOutput, KillShell, Read, Write" in place.told()[0]
+    assert "Bash, BashOutput, KillShell, Terminal, Read, Write" in place.told()[0]
     assert place.seen(Finished)[0].outcome == "success"
 
 
