@@ -30,7 +30,7 @@ from sandbox.hiding.hidden import Hidden
 from sandbox.hiding.hiding import Hiding
 from sandbox.inside import absolute
 from sandbox.life import Around, Life
-from sandbox.limits import full_at
+from sandbox.limits import LimitReached, full_at
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
 from sandbox.running import Running, collected, done_of
@@ -232,6 +232,9 @@ class DockerSandbox:
                 return content
             case "interrupted":
                 raise FileError("other", path, "something in the sandbox interrupted it; try again")
+            case "no-process":
+                limit = LimitReached("processes", self._most["processes"], "end what runs, then try again")
+                raise FileError("other", path, str(limit))
             case "no-space":
                 raise FileError("no-space", path, full_at(PurePosixPath(path), self.root, self._most))
             case kind:

@@ -37,7 +37,7 @@ class Done(pydantic.BaseModel):
     left: int = pydantic.Field(0, ge=0, le=10**6)
     report: str = pydantic.Field("", max_length=4096)
     problem: tuple[Literal["cwd", "exec"], int] | None = None
-    error: FileErrorKind | Literal["interrupted"] | None = None
+    error: FileErrorKind | Literal["interrupted", "no-process"] | None = None
     gone: Literal["refused", "reset"] | None = None
     ports: tuple[Annotated[int, pydantic.Field(ge=0, le=65535)], ...] = pydantic.Field((), max_length=1024)
     limits: tuple[LimitName, ...] = pydantic.Field((), max_length=8)

@@ -26,8 +26,14 @@ class Helper:
         self.deadline = None
 
     def start(self):
+        """Raises OSError, nothing left open."""
         ours, theirs = socket.socketpair()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if self.pid == 0:
             try:
                 die_before_others(OUR_SCORE)
@@ -42,9 +48,13 @@ class Helper:
         self.guest.watch(ours.fileno(), self.on_answer)
 
     def pass_on(self, stream, kind, payload):
-        if self.link is None:
-            self.start()
         if kind == OPEN:
+            try:
+                if self.link is None:
+                    self.start()
+            except OSError:
+                send_json(1, stream, DONE, {"error": "no-process"})
+                return
             self.open.add(stream)
         elif stream not in self.open:
             return

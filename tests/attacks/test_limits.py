@@ -1,5 +1,7 @@
 """Group II of the attack list, the limits by name: what is reached is said, and the session goes on."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path, PurePosixPath
@@ -54,6 +56,16 @@ while (queue := libc.msgget(0, 0o1600)) >= 0:
 SEMAPHORES = f"""{LIBC}
 while libc.semget(0, 32000, 0o1600) >= 0 or libc.semget(0, 250, 0o1600) >= 0:
     pass
+"""
+TAKE_ALL = """
+import os, time
+while True:
+    try:
+        if os.fork() == 0:
+            time.sleep(600)
+    except OSError:
+        print("full", flush=True)
+        time.sleep(0.01)
 """
 NAMES = """
 import os, sys
@@ -215,6 +227,25 @@ async def test_r02_processes_of_a_call_that_still_runs_make_way_for_nobody(limit
             assert said(result) == ["process limit 64 reached"]
             assert result.exit_code != 0
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.root  # it kills our own part from outside, as the kernel does when memory runs out
+async def test_r02_where_no_process_is_left_for_our_own_part_the_guest_lives_and_says_so(
+    limited: Limited, engine: Engine
+) -> None:
+    async with limited(Choice(processes=64)) as sandbox:
+        async with anyio.create_task_group() as tasks:
+            full = anyio.Event()
+            tasks.start_soon(sandbox.run, Command(["python3", "-c", TAKE_ALL], sandbox.root), lambda *_: full.set())
+            await full.wait()
+            guest = (engine.inspect((await sandbox.ready()).id) or {})["State"]["Pid"]
+            helper, *_ = Path(f"/proc/{guest}/task/{guest}/children").read_text().split()  # the first it forked
+            os.kill(int(helper), signal.SIGKILL)
+            await anyio.sleep(0.5)  # its place is taken
+            with pytest.raises(FileError, match="process limit 64 reached: end what runs"):
+                await sandbox.read(sandbox.root / "hello.txt")
+            tasks.cancel_scope.cancel()
+        assert await sandbox.read(sandbox.root / "hello.txt") == b"hello\n"
 
 
 async def test_what_earlier_calls_left_running_is_spared_while_there_is_room(sandbox: DockerSandbox) -> None:
