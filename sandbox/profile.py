@@ -260,10 +260,14 @@ def _scratch(profile: Profile, user: User) -> Mapping[str, str]:
 
 
 def _volumes(profile: Profile, volumes: Sequence[str], mounts: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
-    """Folders in memory in place of the image's volumes, but for what is mounted there anyway."""
-    taken = {one["Target"] for one in mounts}
-    options = f"rw,nosuid,nodev,exec,size={profile.variable},nr_inodes=10k,mode=1777"
-    return {place: options for place in volumes if place not in taken}
+    """Folders in memory in place of the image's volumes, but for what is mounted there anyway.
+
+    They share what one folder may take: an image could name so many that together they fill the sandbox's memory.
+    """
+    places = sorted(set(volumes) - {one["Target"] for one in mounts})
+    share = max(1, len(places))
+    options = f"rw,nosuid,nodev,exec,size={profile.variable // share},nr_inodes={10_000 // share + 100},mode=1777"
+    return dict.fromkeys(places, options)
 
 
 def _limits(profile: Profile) -> Sequence[Mapping[str, Any]]:

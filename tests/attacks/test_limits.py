@@ -16,9 +16,10 @@ from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import FileError, SandboxLost
 from sandbox.guest.limits import SCRATCH
+from sandbox.labels import Owner
 from sandbox.limits import LimitReached
 from sandbox.opening import opened, prepare
-from sandbox.profile import GIB, MIB, profile_of
+from sandbox.profile import GIB, MIB, User, profile_of, request
 from sandbox.sessions import Sessions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
@@ -260,6 +261,17 @@ def test_files_in_memory_never_take_all_of_it() -> None:
         files = profile.temporary + profile.variable + profile.home + profile.shared_memory
         names = 3 * min(200_000, memory // (20 * 1024)) * 1200
         assert files + names <= memory * 13 // 16
+
+
+@pytest.mark.parametrize("count", [1, 3, 200])
+def test_folders_that_an_image_asks_for_share_what_one_may_take(count: int) -> None:
+    profile = profile_of(Choice(memory=1 * GIB))
+    wanted = [f"/data/{number}" for number in range(count)]
+    user, owner = User(1000, 1000), Owner.of("s")
+    asked = request(profile, image="i", volumes=wanted, entrypoint=[], mounts=[], user=user, owner=owner)
+    folders = asked["HostConfig"]["Tmpfs"]
+    sizes = [int(folders[name].split("size=")[1].split(",")[0]) for name in wanted]
+    assert 0 < sum(sizes) <= profile.variable
 
 
 def test_the_guest_and_the_host_mean_the_same_folders() -> None:
