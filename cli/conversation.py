@@ -11,6 +11,7 @@ import anyio.to_thread
 from cli import gate
 from cli.agent import Setup, agent_in, syncing, warming, watched
 from cli.case import Case
+from cli.jobs import job_lines, kill
 from cli.keys import Keys
 from cli.options import Mode
 from cli.order import DIALS, title_of
@@ -38,6 +39,7 @@ HELP: Final = """\
 /status    list what waits            /cost      tokens and money so far
 /sync on   apply after every step what the rules allow; /sync off leaves all of it for you
 /mode M    default, acceptEdits, plan or bypassPermissions
+/jobs      what runs in the background; /kill ID ends one of it, /kill all everything
 /exit      leave (or Ctrl-D); what waits is kept
 Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc or Ctrl-C interrupts a turn."""
 
@@ -121,6 +123,9 @@ class Conversation:
                 self._out.line(HELP)
             case "/cost":
                 self._out.line(cost(agent.total))
+            case "/jobs" | "/kill":
+                for line in await kill(argument.strip(), sandbox) if name == "/kill" else job_lines(sandbox.processes):
+                    self._out.line(line)
             case "/mode":
                 return self._switch(argument.strip())
             case "/sync":

@@ -23,6 +23,9 @@ def body(finished: ToolFinished) -> Sequence[Line]:
             lines = list(_patch(finished.detail.get("structuredPatch")))
             more = len(lines) - PATCH_LINES
             return [*lines[:PATCH_LINES], (f"… {more:,} more lines", "dim")] if more > 1 else lines
+        case "Terminal":
+            rows = finished.detail.get("screen")
+            return [(str(row), "dim") for row in rows][-PATCH_LINES:] if isinstance(rows, Sequence) else ()
         case "TodoWrite":
             return list(_todos(finished.detail.get("newTodos")))
         case _:
@@ -42,6 +45,8 @@ def _result(finished: ToolFinished) -> str:
     match finished.name:
         case "Bash" if detail:
             return _bash(detail)
+        case "BashOutput" | "KillShell" | "Terminal" if detail:
+            return _background(detail)
         case _ if finished.is_error:
             return finished.text.strip() or "failed"
         case "Read":
@@ -63,11 +68,20 @@ def _bash(detail: Mapping[str, Any]) -> str:
     after = detail.get("timedOutAfterMs")
     if isinstance(after, int | float):
         return f"timed out after {after / 1000:g} s"
+    if detail.get("backgroundTaskId"):
+        return f"in the background as {detail['backgroundTaskId']}"
+    if isinstance(number := detail.get("signal"), int):
+        return f"killed by signal {number}"
     code = detail.get("exitCode")
     meaning = detail.get("returnCodeInterpretation")
     if not isinstance(code, int) or code == 0:
         return ""
     return f"exit code {code}" + (f" ({meaning})" if meaning else "")
+
+
+def _background(detail: Mapping[str, Any]) -> str:
+    status, code = detail.get("status"), detail.get("exitCode")
+    return f"exit code {code}" if status == "exited" else str(status)
 
 
 def _patch(hunks: object) -> Iterator[Line]:

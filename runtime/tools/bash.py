@@ -166,6 +166,8 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
         "noOutputExpected": False,
         "exitCode": result.exit_code,
     }
+    if result.signal is not None:
+        detail |= {"signal": result.signal}
     if result.timed_out:
         detail |= {"interrupted": True, "timedOutAfterMs": given.timeout}
     if result.limits:

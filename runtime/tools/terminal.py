@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ROWS, COLUMNS = 24, 80
 QUIET = 0.6
 """Seconds without a change after which a screen counts as drawn."""
+FIRST_SIGHT = 4.0
+"""The same for one that has not drawn anything yet: a program takes its time to begin."""
 BETWEEN_LOOKS = 0.05
 DEFAULT_WAIT, LONGEST_WAIT = 10_000, 600_000
 TYPING_SECONDS = 10.0
@@ -133,8 +135,9 @@ async def settle(given: TerminalInput, process: Process, screen: "Screen", conte
                 await process.send(await anyio.to_thread.run_sync(screen.feed, output.tail))
                 if given.wait_for is not None and await shows(given.wait_for, screen, context):
                     return skipped, ""
+            patience = QUIET if screen.rows() else FIRST_SIGHT
             has_ended = process.status != "running"
-            if has_ended or (given.wait_for is None and anyio.current_time() - quiet_since > QUIET):
+            if has_ended or (given.wait_for is None and anyio.current_time() - quiet_since > patience):
                 break
             with anyio.move_on_after(QUIET / 4):
                 await process.news()
