@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from images import catalog
+from sandbox import toolbox
 from sandbox.base import Command
 from sandbox.errors import EngineUnavailable, SandboxLost
 from sandbox.gate.freeze import frozen
@@ -60,6 +61,8 @@ def second(image, engine):
     tag = next(tag for tag, id_ in engine.images.tags("paddock/base").items() if id_ == image.id)
     with second_engine() as one:
         one.take(tag)
+        with one.connection() as theirs:
+            toolbox.ensure(theirs, lambda _: None)  # which takes longer than all that is waited for below
         yield one
     assert (network(), engine.facts()["ID"]) == before
 
@@ -92,8 +95,9 @@ def network():
 
 
 def of(session, engine):
-    """How many containers and volumes of a session an engine holds."""
-    containers, volumes = engine.containers(), engine.volumes()
+    """How many containers and volumes of a session an engine holds; what it only goes on listing is not there."""
+    containers = [one for one in engine.containers() if engine.inspect(one.id) is not None]
+    volumes = engine.volumes()
     return tuple(len([one for one in some if one.owner.session == session.id]) for some in (containers, volumes))
 
 
