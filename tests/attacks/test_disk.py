@@ -120,6 +120,21 @@ async def test_r05_what_a_call_left_running_is_stopped_too_and_the_next_one_hear
         await can_be_emptied(sandbox, "rm z")
 
 
+async def test_r05_a_session_that_goes_on_over_its_limit_knows_it_and_loses_nothing(
+    state: Path, checkout: Path, image: Image, engine: Engine
+) -> None:
+    session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image)
+    async with opened(session, engine) as sandbox:
+        assert (await shell(sandbox, "head -c 150M /dev/zero > z")).exit_code == 0
+    session.save(session.meta().model_copy(update={"choice": Choice(disk=100 * MIB)}))
+    async with opened(session, engine) as sandbox:
+        await shell(sandbox, "sleep 1")
+        held = await shell(sandbox, "stat -c %s z")
+        assert held.stdout.all == b"157286400\n"
+        assert said(held) == ["disk limit 100 MiB reached: until something is deleted, no file can grow beyond 1 MiB"]
+        await can_be_emptied(sandbox, "rm z")
+
+
 async def test_r05_space_cannot_be_taken_in_advance(sandbox: DockerSandbox) -> None:
     result = await shell(sandbox, "fallocate -l 100T z || fallocate -l 1G z || fallocate -z -l 1G z; stat -c %b z")
     assert (result.stdout.all, result.stderr.all.count(b"not supported")) == (b"0\n", 3)
