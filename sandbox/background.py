@@ -26,6 +26,10 @@ class Terminal(Protocol):
         """Change its size."""
         ...
 
+    async def waits(self) -> bool:
+        """Whether somebody reads it now."""
+        ...
+
 
 class Background:
     """One such command, as its sandbox drives it; the rest is `sandbox.base.Process`. Stopped by leaving `patience`."""
@@ -108,6 +112,10 @@ class Background:
         """Make its terminal so large."""
         if self.terminal is not None and self._ended is None:
             await self.terminal.resize(rows, columns)
+
+    async def waits(self) -> bool:
+        """Whether what its keys go to is reading them."""
+        return self.terminal is not None and self._ended is None and await self.terminal.waits()
 
     async def kill(self) -> None:
         """End all of it, and wait for that."""

@@ -138,6 +138,10 @@ class Process(Protocol):
         """Make its terminal so large. Raises SandboxLost."""
         ...
 
+    async def waits(self) -> bool:
+        """Whether the program its keys go to is blocked on reading them, as far as the kernel tells."""
+        ...
+
     async def kill(self) -> None:
         """End every process of it, `setsid` children too, and wait for that; one that has ended stays as it is."""
         ...

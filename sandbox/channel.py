@@ -36,6 +36,15 @@ class Stream:
         self._send.close()
         self._receive.close()
 
+    @property
+    def number(self) -> int:
+        """By which the guest knows it."""
+        return self._number
+
+    def another(self) -> "Stream":
+        """A new call on the same channel."""
+        return self._channel.stream()
+
     async def open(self, request: Mapping[str, Any], data: bytes | None = None) -> bytes | None:
         """Say what this call is. Small `data` goes along; what is returned is left to `send_data`."""
         frames = [Frame(self._number, Kind.OPEN, json.dumps(request, separators=(",", ":")).encode())]

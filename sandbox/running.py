@@ -18,6 +18,7 @@ from sandbox.output import Collector
 from sandbox.tasks import beside
 
 STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
+WAITS_SECONDS = 5.0
 NO_PROGRAM = {
     0: "not a valid argument",
     errno.ENOENT: "not found",
@@ -39,6 +40,7 @@ class Done(pydantic.BaseModel):
     problem: tuple[Literal["cwd", "exec"], int] | None = None
     error: FileErrorKind | Literal["interrupted", "no-process"] | None = None
     gone: Literal["refused", "reset"] | None = None
+    waits: bool = False
     ports: tuple[Annotated[int, pydantic.Field(ge=0, le=65535)], ...] = pydantic.Field((), max_length=1024)
     limits: tuple[LimitName, ...] = pydantic.Field((), max_length=8)
     ended: int = pydantic.Field(0, ge=0, le=10**6)
@@ -87,6 +89,17 @@ class Running:
         await self._begun.wait()
         if self._stream is not None and self.done is None:
             await self._stream.send(Kind.RESIZE, json.dumps([rows, columns]).encode())
+
+    async def waits(self) -> bool:
+        """Whether what its terminal's keys go to is reading them now."""
+        await self._begun.wait()
+        if self._stream is None or self.done is not None:
+            return False
+        async with self._stream.another() as stream:
+            await stream.open({"op": "waits", "call": self._stream.number})
+            with anyio.move_on_after(WAITS_SECONDS):
+                return done_of(await stream.receive()).waits
+        return False
 
     async def drain(self, stream: Stream) -> None:
         """Listen to it until it is done, giving credit as its output is taken in."""

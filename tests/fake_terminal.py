@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import anyio
 
 from sandbox.base import OnOutput
+from sandbox.guest.files import reads_terminal
+from sandbox.guest.processes import in_group
 
 ON_TERMINAL = """
 import fcntl, os, signal, sys, termios
@@ -45,6 +47,10 @@ class FakeTerminal:
     async def resize(self, rows: int, columns: int) -> None:
         """Change its size."""
         self._set(rows, columns)
+
+    async def waits(self) -> bool:
+        """Whether somebody reads it now."""
+        return any(map(reads_terminal, in_group(os.tcgetpgrp(self.ours))))
 
     async def follow(self, hear: OnOutput) -> None:
         """Tell what comes out of it, to its end."""

@@ -84,7 +84,7 @@ async def terminal(given: TerminalInput, context: Context) -> Result:
     if patience.cancelled_caught:
         raise ToolFailed("what was typed was not taken: the program does not read its terminal")
     skipped, note = await settle(given, process, screen, context)
-    return shown(
+    return await shown(
         process, screen, [f"{skipped} bytes that went by were not drawn"] * bool(skipped) + [note] * bool(note), context
     )
 
@@ -157,14 +157,19 @@ async def shows(pattern: str, screen: "Screen", context: Context) -> bool:
     return bool((await matching(Output(tail=text + b"\n"), pattern, context)).all)
 
 
-def shown(process: Process, screen: "Screen", notes: list[str], context: Context) -> Result:
+async def shown(process: Process, screen: "Screen", notes: list[str], context: Context) -> Result:
     """What the screen shows, and where the cursor is."""
     if process.status != "running":
         context.bench.told_ended.add(process.id)
     rows = screen.rows()
     row, column = screen.cursor
     size = f"{screen.size[0]} x {screen.size[1]}"
-    where = f"; cursor in row {row}, column {column} of {size}" if process.status == "running" else ""
+    waits = await process.waits()
+    where = (
+        f"{'; it waits for input' if waits else ''}; cursor in row {row}, column {column} of {size}"
+        if process.status == "running"
+        else ""
+    )
     text = "\n".join([f"{state(process)}{where}", *rows, *(f"({note})" for note in notes)])
     result = process.result
     detail: dict[str, Any] = {
@@ -173,6 +178,7 @@ def shown(process: Process, screen: "Screen", notes: list[str], context: Context
         "exitCode": None if result is None else result.exit_code,
         "screen": list(rows),
         "cursor": [row, column],
+        "waitsForInput": waits,
     }
     return Result(text, detail=detail)
 

@@ -8,7 +8,7 @@ import termios
 import time
 
 from sandbox.guest.limits import scratch_used
-from sandbox.guest.processes import descendants, signal_quietly
+from sandbox.guest.processes import descendants, in_group, signal_quietly
 from sandbox.guest.rights import owned_by_tool
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, WINDOW, send
 
@@ -96,6 +96,13 @@ class Call:
     def resize(self, size):
         if self.terminal is not None and size:
             fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[0], size[1], 0, 0))
+
+    def foreground(self):
+        """The processes that the keys of its terminal go to."""
+        try:
+            return [] if self.terminal is None else in_group(os.tcgetpgrp(self.terminal))
+        except OSError:
+            return []  # nobody holds it any more
 
     def on_output(self, descriptor):
         number = self.readers[descriptor]

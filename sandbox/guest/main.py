@@ -167,6 +167,10 @@ class Guest:
             send_json(1, stream, DONE, {"left": self.count(), "ended": ended})
         elif request["op"] == "listening":
             send_json(1, stream, DONE, {"ports": listening()})
+        elif request["op"] == "waits":
+            call = self.calls.get(request["call"])
+            asked = {"op": "waits", "pids": [] if call is None else call.foreground()}
+            self.helper.pass_on(stream, OPEN, json.dumps(asked).encode())
         elif request["op"] == "connect":
             self.connect(stream, request["port"])
         else:

@@ -38,6 +38,19 @@ def parents():
     return found
 
 
+def in_group(group):
+    """The living processes of a process group."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name, "rb") as file:
+                if int(file.read().rpartition(b")")[2].split()[2]) == group:
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
 def descendants(ancestor, spare=()):
     """All living processes below one, but for those in `spare` and below them."""
     table = parents()

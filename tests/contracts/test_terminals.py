@@ -74,3 +74,20 @@ async def test_several_terminals_are_apart(any_sandbox: Sandbox) -> None:
     assert (b"second" in first, b"first" in second) == (False, False)
     assert (b"/dev/pts/" in first, b"/dev/pts/" in second) == (True, True)
     assert first.split(b"/dev/pts/")[1].split()[0] != second.split(b"/dev/pts/")[1].split()[0]
+
+
+@pytest.mark.parametrize("script", ["read line", "exec cat", "stty -echo; exec cat", "exec python3 -c 'input()'"])
+async def test_a_program_that_waits_for_keys_is_known_to(any_sandbox: Sandbox, script: str) -> None:
+    process = await start(any_sandbox, script)
+    with anyio.fail_after(20):
+        while not await process.waits():  # noqa: ASYNC110 - it has to get that far
+            await anyio.sleep(0.05)
+
+
+@pytest.mark.parametrize("script", ["echo up; exec sleep 1000", "echo up; while :; do :; done"])
+async def test_a_program_that_is_busy_does_not_wait_for_keys(any_sandbox: Sandbox, script: str) -> None:
+    process = await start(any_sandbox, script)
+    await said(process, b"up")
+    assert [await process.waits() for _ in range(20)] == [False] * 20
+    await process.kill()
+    assert not await process.waits()

@@ -16,9 +16,10 @@ from tests.runtime.test_tools import Bench, at_bench
 def test_a_program_that_asks_is_answered(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
         asked = await desk.use("Terminal", {"command": 'read -p "Name? " name; echo "Hello, $name."; sleep 1000'})
-        assert asked.text.endswith(" s; cursor in row 1, column 7 of 24 x 80\nName?")
+        assert asked.text.endswith(" s; it waits for input; cursor in row 1, column 7 of 24 x 80\nName?")
         answered = await desk.use("Terminal", {"id": "bash_1", "input": "you", "keys": ["Enter"], "wait_for": "^Hello"})
         assert answered.detail["screen"] == ["Name? you", "Hello, you."]
+        assert (asked.detail["waitsForInput"], answered.detail["waitsForInput"]) == (True, False)
 
     at_bench(tmp_path, test)
 
