@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import docker
@@ -31,7 +31,8 @@ echo open; sleep infinity & wait
 class SecondEngine:
     """A dockerd in a folder of its own; its images and containers outlast a kill, as on any machine."""
 
-    def __init__(self, folder: Path, inside: int) -> None:
+    def __init__(self, folder: Path, inside: int, runtimes: Mapping[str, Path] | None = None) -> None:
+        self._runtimes = dict(runtimes or {})
         self.address = f"unix://{folder}/socket"
         self._folder = folder
         self._inside = inside
@@ -45,6 +46,7 @@ class SecondEngine:
             *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "exec")),
             *("--pidfile", str(self._folder / "pid"), "--host", self.address),
             *("--bridge", "none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"),
+            *(f"--add-runtime={name}={path}" for name, path in self._runtimes.items()),
             *("--cgroup-parent", f"/{self._folder.name}", f"--live-restore={str(live_restore).lower()}"),
         ]
         with (self._folder / "log").open("ab") as log:
@@ -100,12 +102,15 @@ class SecondEngine:
 
 
 @contextlib.contextmanager
-def second_engine(*, hides: Sequence[Path] = ()) -> Iterator[SecondEngine]:
-    """A second engine, running; `hides`: folders of this machine that are empty to it, as to an engine far away."""
+def second_engine(*, hides: Sequence[Path] = (), runtimes: Mapping[str, Path] | None = None) -> Iterator[SecondEngine]:
+    """A second engine, running; `hides`: folders of this machine that are empty to it, as to an engine far away.
+
+    `runtimes` are programs it can run containers with, besides runc.
+    """
     folder = Path(tempfile.mkdtemp(prefix="paddock-engine-"))
     try:
         with _namespaces([Path("/run"), *hides]) as inside:
-            engine = SecondEngine(folder, inside)
+            engine = SecondEngine(folder, inside, runtimes)
             try:
                 engine.start()
                 yield engine
