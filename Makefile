@@ -35,6 +35,9 @@ check: .venv/.dev ## format, lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+matrix: .venv/.dev engine ## try the attacks on a sandbox in every profile, and print what held
+	@$(BIN)/python -m tests.attacks.matrix $(ARGS)
+
 picture: .venv/.dev ## draw the screenshot in docs/ again
 	@$(BIN)/python -m tests.cli.review.picture
 
@@ -70,4 +73,4 @@ engine: .venv/.runtime
 	@requirements/install dev
 	@touch .venv/.runtime $@
 
-.PHONY: help demo test test-fast test-slow test-root check picture bench all lock clean engine
+.PHONY: help demo test test-fast test-slow test-root check matrix picture bench all lock clean engine

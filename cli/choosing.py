@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RISKS: Mapping[str, str] = {
     "build": "commands are root in there, and the system in there can be changed",
-    "compat": "commands are root in there, may use setuid programs, and have the engine's own system call filter",
+    "compat": "commands are root in there, setuid programs work, and the filter is the engine's own",
 }
 
 

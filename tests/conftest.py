@@ -4,12 +4,13 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from images import catalog
 from images.image import Image
-from sandbox.choice import BaseKind, Choice
+from sandbox.choice import BaseKind, Choice, ProfileName
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
@@ -21,8 +22,17 @@ def is_left_out() -> bool:
     return os.geteuid() != 0 and "CI" not in os.environ
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """In which profile attacks are tried that do not choose one themselves (`make matrix` tries all)."""
+    parser.addoption("--profile", default="default", choices=get_args(ProfileName))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only root can do, for a developer who is not."""
+    """Leave out what only root can do, for a developer who is not, and what the profile does not promise."""
+    profile = config.getoption("--profile")
+    open_ = [item for item in items for mark in item.iter_markers("profiles") if profile not in mark.args]
+    config.hook.pytest_deselected(items=open_)
+    items[:] = [item for item in items if item not in open_]
     if is_left_out():
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("root")])
         items[:] = [item for item in items if not item.get_closest_marker("root")]
@@ -76,9 +86,9 @@ def base() -> BaseKind:
 
 
 @pytest.fixture
-def choice(base: BaseKind) -> Choice:
+def choice(base: BaseKind, request: pytest.FixtureRequest) -> Choice:
     """What is chosen about the sandbox; a test that wants another parametrises this."""
-    return Choice(base=base)
+    return Choice(base=base, profile=request.config.getoption("--profile"))
 
 
 @pytest.fixture

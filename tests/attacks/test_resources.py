@@ -3,7 +3,7 @@
 import resource
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
@@ -14,9 +14,11 @@ from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
+from sandbox.profile import HOME, profile_of
 from sandbox.sessions import Session, Sessions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+HERE = PurePosixPath(HOME)
 
 
 async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
@@ -55,16 +57,17 @@ async def test_r02_when_no_process_is_left_the_caller_is_told(sandbox: DockerSan
     await assert_alive(sandbox)
 
 
+@pytest.mark.profiles("default", "egress")
 async def test_r04_scratch_folders_are_bounded(sandbox: DockerSandbox) -> None:
     result = await shell(sandbox, "df --output=size -k /tmp /home/agent /dev/shm /run | tail -4")
     assert [int(size) for size in result.stdout.all.split()] == [1048576, 1048576, 262144, 16384]
 
 
-async def test_r04_memory_is_bounded(sandbox: DockerSandbox) -> None:
+async def test_r04_memory_is_bounded(sandbox: DockerSandbox, choice: Choice) -> None:
     result = await shell(
         sandbox, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
     )
-    assert 0 < int(result.stdout.all.split()[0]) <= 4 * 1024**3
+    assert 0 < int(result.stdout.all.split()[0]) <= profile_of(choice).memory
 
 
 @pytest.mark.parametrize(
@@ -92,11 +95,11 @@ async def test_r10_endless_output_ends_with_the_timeout(sandbox: DockerSandbox) 
 
 
 async def test_r15_no_setsid_child_outlives_a_timeout(sandbox: DockerSandbox) -> None:
-    script = "setsid nohup sh -c 'while :; do date >> hb; sleep 0.05; done' & sleep 60"
+    script = "setsid nohup sh -c 'while :; do date >> ~/hb; sleep 0.05; done' & sleep 60"
     assert (await shell(sandbox, script, timeout=1)).timed_out
-    first = await sandbox.read(sandbox.root / "hb")
+    first = await sandbox.read(HERE / "hb")
     await anyio.sleep(0.5)
-    assert await sandbox.read(sandbox.root / "hb") == first
+    assert await sandbox.read(HERE / "hb") == first
 
 
 async def test_r16_a_chain_that_forks_into_new_sessions_is_caught(sandbox: DockerSandbox) -> None:
@@ -108,13 +111,13 @@ while True:
     if os.fork():
         os._exit(0)
     os.setsid()
-    open("beat", "a").write("x")
+    open("/home/agent/beat", "a").write("x")
 """
     result = await shell(sandbox, f"python3 -c '{chain}' & sleep 60", timeout=1)
     assert result.timed_out
-    first = await sandbox.read(sandbox.root / "beat")
+    first = await sandbox.read(HERE / "beat")
     await anyio.sleep(0.5)
-    assert await sandbox.read(sandbox.root / "beat") == first
+    assert await sandbox.read(HERE / "beat") == first
     await assert_alive(sandbox)
 
 
@@ -243,7 +246,7 @@ async def test_r21_a_process_that_opens_all_it_can_takes_nothing_from_the_next(
     result = await sandbox.run(Command(["python3", "-c", hoard], sandbox.root, timeout=60))
     assert b"[Errno 24]" in result.stderr.all
     await assert_alive(sandbox)
-    await sandbox.write(sandbox.root / "new", b"x")
+    await sandbox.write(HERE / "new", b"x")
 
 
 async def test_r27_orphans_are_reaped(sandbox: DockerSandbox) -> None:
