@@ -129,7 +129,7 @@ def open_session(
     from cli.order import title_of
     from cli.screen import safe
     from sandbox import opening
-    from sandbox.workspace.base import base_of
+    from sandbox.workspace.tree import described
 
     folder = place.checkout(directory)
     place.say_neighbours(folder)
@@ -146,7 +146,7 @@ def open_session(
         choice=agreed.choice,
     )
     if said.is_terminal or not agreed.is_usual:  # in a pipe, what nobody asked for is in the way
-        base = base_of(session).sentence
+        base = described(session)
         first = f"session {session.id[:8]} · a copy · base: {base} · image {found.name} · {agreed.described}"
         said.line(said.style(safe.line(first), "dim"))
     return engine, session

@@ -143,6 +143,7 @@ def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes
     toolbox.ensure(engine, lambda _: None)
     who = accounts.accounts(meta.image, user)
     mounts, files = [*tree.mounts(session, labels(owner)), toolbox.mount()], {}
+    own = tree.carried(session)
     if profile.changes_image:
         files = {"/etc/gitconfig": who.gitconfig}
     else:
@@ -152,7 +153,8 @@ def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes
         profile,
         image=meta.image,
         volumes=wishes.volumes,
-        entrypoint=toolbox.entrypoint(user, profile, files),
+        entrypoint=toolbox.entrypoint(user, profile, files, own),
+        gives=bool(own),
         mounts=mounts,
         user=user,
         owner=owner,

@@ -31,6 +31,7 @@ from sandbox.hiding.hiding import Hiding
 from sandbox.inside import absolute
 from sandbox.life import Around, Life
 from sandbox.limits import LimitReached, full_at
+from sandbox.pausing import alone, paused
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
 from sandbox.running import Running, collected, done_of
@@ -38,7 +39,9 @@ from sandbox.sessions import Session
 from sandbox.states import Patience
 from sandbox.tasks import expiring
 from sandbox.workspace import gitfolders
+from sandbox.workspace.carrying import Carrying
 from sandbox.workspace.laying import Laying
+from sandbox.workspace.placement import placement_of
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
 FILE_SECONDS = 60.0
@@ -68,7 +71,15 @@ class DockerSandbox:
         self._background = Backgrounds()
         self.forwards: list[Forward] = []
         self._hiding = Hiding(session)
-        around = Around(before=self._before_start, ready=self._lay_ready, beside=self._disk.watch)
+        self._carrying = Carrying(session)
+        around = Around(
+            before=self._before_start,
+            ready=self._lay_ready,
+            filled=self._fill,
+            still=self._still,
+            leave=self._leave,
+            beside=self._disk.watch,
+        )
         self._life = Life(session, engine, tasks, around=around, patience=patience)
         self._laying = Laying(session, tasks, self._life.refuse)
 
@@ -109,6 +120,24 @@ class DockerSandbox:
         await self._hiding.lay()
         await anyio.to_thread.run_sync(gitfolders.lay, self._session, await self._hiding.found())
         await self._laying.laid()
+
+    async def _fill(self, container: Container) -> None:
+        if placement_of(self._session).kind == "carried":
+            await self._carrying.fill(container)
+
+    def _still(self, container: Container) -> AbstractAsyncContextManager[None]:
+        is_carried = placement_of(self._session).kind == "carried"
+        return self._carrying.still(container) if is_carried else paused(self._session, container)
+
+    async def _bring(self) -> None:
+        """What a call changed is brought home, where the host cannot see it."""
+        if self._life.is_running and placement_of(self._session).kind == "carried":
+            async with self._life.use() as container, alone(self._session, container):
+                await self._carrying.bring(container)
+
+    async def _leave(self, container: Container) -> None:
+        if placement_of(self._session).kind == "carried":
+            await self._carrying.farewell(container)
 
     async def shell(self) -> str:
         """The program that runs command lines."""
@@ -270,6 +299,7 @@ class DockerSandbox:
         """Which paths changed since the last note, recorded as this call's doing; no engine is asked."""
         if not self._life.begun.is_set():
             return ()  # and so nothing ran
+        await self._bring()
         if call is not None:
             return await self._account.note(call)
         if not self._account.has_left:

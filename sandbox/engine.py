@@ -19,12 +19,14 @@ import requests.exceptions
 
 from images.errors import ImageError, UnknownImage
 from images.image import OnProgress, Progress, Wishes
-from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
 from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
 RECENT = 3
+CANNOT_MOUNT = ("failed to mount local volume", "error while mounting volume", "mounting volume")
+"""What engines say when a container's volume cannot be mounted: Docker's, and Podman's."""
 REMOVALS = 5
 
 
@@ -308,6 +310,8 @@ def _translated(error: docker.errors.APIError) -> SandboxError:
     reason = str(error.explanation or error).strip()
     if "no space left" in reason:
         return SandboxError(f"the engine's disk is full: {reason}")
+    if any(words in reason for words in CANNOT_MOUNT):
+        return Unmountable(f"the engine cannot mount the workspace: {reason}")
     if "not running" in reason:  # it ended between being found and being asked
         return SandboxLost(f"the sandbox has ended: {reason}")
     return SandboxError(f"the engine refused: {reason}")

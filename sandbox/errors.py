@@ -4,6 +4,7 @@
     ├── EngineUnavailable      no engine answers; nothing ever runs on the host instead
     │   └── SetupFailed        what is missing could not be installed or started
     ├── SandboxLost            the container or the engine went away mid-call: the call's outcome is unknown
+    ├── Unmountable            the engine cannot mount a workspace; it can be carried over instead
     ├── CheckoutRefused        this folder cannot be a checkout (/, $HOME, a system folder …)
     ├── StateError             a file of ours on the host is damaged, foreign or from another version
     │   └── SessionNotFound    no such session
@@ -50,6 +51,10 @@ class SetupFailed(EngineUnavailable):
 
 class SandboxLost(SandboxError):
     """The sandbox died. Calls in flight have an unknown outcome; the workspace on the host is intact."""
+
+
+class Unmountable(SandboxError):
+    """The engine cannot mount a workspace: it does not see the host's folders, or has no overlay over them."""
 
 
 class CheckoutRefused(SandboxError):

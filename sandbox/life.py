@@ -6,7 +6,7 @@ other. What was running in one that died has an unknown outcome, and its call ra
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,26 +16,31 @@ import anyio.to_thread
 
 from sandbox.container import Container, create, greeted, remove_earlier
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
 from sandbox.identity import environment
-from sandbox.pausing import alone, free_abandoned, paused, taken
+from sandbox.pausing import alone, free_abandoned, taken
 from sandbox.profile import user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.states import Patience, Refused, Running, Starting, State, Stopped, Stopping, Why, farewell, storm
 from sandbox.toolbox import PROGRAMS
+from sandbox.workspace.placement import carry, placement_of
 
 
 @dataclass(frozen=True)
 class Around:
     """What is done with every container.
 
-    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet; `beside`
-    runs beside it and ends with it.
+    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet; `filled`
+    when its guest answers, before any call. `still` keeps what is inside from running for a block. `beside` runs beside
+    it and ends with it; `leave` is awaited before it is ended, unless it has died.
     """
 
     before: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]]
+    filled: Callable[[Container], Awaitable[None]]
+    still: Callable[[Container], AbstractAsyncContextManager[None]]
+    leave: Callable[[Container], Awaitable[None]]
     beside: Callable[["Life"], Coroutine[Any, Any, None]]
 
 
@@ -130,7 +135,7 @@ class Life:
             async with self._still:
                 match self._state:
                     case Running(container=container):
-                        async with paused(self._session, container):
+                        async with self._around.still(container):
                             yield
                     case _:
                         async with taken(self._session):
@@ -165,6 +170,8 @@ class Life:
         state, self._state = self._state, Refused(SandboxLost("the sandbox was closed"))
         match state:
             case Running(container=container):
+                with anyio.CancelScope(shield=True):
+                    await self._around.leave(container)
                 await self._take_away(container)
             case Starting(done=done) | Stopping(done=done):
                 await done.wait()
@@ -175,10 +182,11 @@ class Life:
             async with self._still, taken(self._session):  # who looks meanwhile sees no half of it
                 await self._reach(starting)
                 await self._around.before()
-                container = await create(self._session, self._engine, self._around.ready)
+                container = await self._create()
                 self._is_gone = False
                 self._tasks.start_soon(self._serve, container)
                 shell = await greeted(container)
+                await self._around.filled(container)
             self._go_on(starting, container, shell)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
             starting.error = error
@@ -189,6 +197,17 @@ class Life:
                 await container.remove()
             starting.done.set()
 
+    async def _create(self) -> Container:
+        """A started container; an engine that cannot mount the workspace gets it carried over."""
+        try:
+            return await create(self._session, self._engine, self._around.ready)
+        except Unmountable as error:
+            if placement_of(self._session).kind == "carried":
+                raise
+            carry(self._session, "the engine does not see this machine's folders")
+            self._news = f"the workspace is {placement_of(self._session).sentence}: {error}"
+            return await create(self._session, self._engine, self._around.ready)
+
     def _go_on(self, starting: Starting, container: Container, shell: str) -> None:
         self.environment = environment(user_of(self._session.meta()), shell, container.wishes.environment, PROGRAMS)
         if self._state is not starting:
@@ -196,7 +215,7 @@ class Life:
         self._used = anyio.current_time()
         self._state = running = Running(container)
         self._tasks.start_soon(self._watch, running)
-        self._news = farewell(starting.was, self._patience)
+        self._news = "\n".join(filter(None, (self._news, farewell(starting.was, self._patience))))
         self.begun.set()
 
     async def _reach(self, starting: Starting) -> None:
@@ -262,6 +281,8 @@ class Life:
 
     async def _remove(self, container: Container, why: Why, stopping: Stopping) -> None:
         try:
+            if why == "idle":
+                await self._around.leave(container)
             with contextlib.suppress(SandboxError):  # whoever needs to know makes sure, and is told then
                 self._is_gone = await self._take_away(container)
         finally:

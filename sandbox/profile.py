@@ -184,14 +184,17 @@ def request(
     mounts: Sequence[Mapping[str, Any]],
     user: User,
     owner: Owner,
+    gives: bool = False,
     runtime: str = "",
 ) -> Mapping[str, Any]:
     """The engine's JSON for one sandbox; every line closes an attack that `tests/attacks` tries.
 
     The container's own main process is PID 1 and reaps: an init program would be one more process to trust.
     `volumes` are the folders the image wants on the engine's disk: they are bounded, in memory, and gone with the
-    container, as all of ours. `user` is whom tools run as; an empty `runtime` takes the engine's own.
+    container, as all of ours. `user` is whom tools run as; `gives` lets the guest make folders the user's before it
+    gives up root; an empty `runtime` takes the engine's own.
     """
+    gift = ("CHOWN",) if gives else ()
     return {
         "Image": image,
         "Entrypoint": list(entrypoint),
@@ -217,7 +220,7 @@ def request(
             "CgroupnsMode": "private",
             "Privileged": False,
             "CapDrop": ["ALL"],
-            "CapAdd": list(dict.fromkeys((*GUEST_CAPABILITIES, *profile.capabilities))),
+            "CapAdd": list(dict.fromkeys((*GUEST_CAPABILITIES, *gift, *profile.capabilities))),
             "SecurityOpt": _security(profile),
             "ReadonlyRootfs": not profile.changes_image,
             "ReadonlyPaths": READ_ONLY,

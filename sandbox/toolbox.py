@@ -7,7 +7,7 @@ its content. Nothing in it asks the image for anything: no Python, no C library,
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +83,16 @@ def mount() -> Mapping[str, Any]:
     return shared.mount(volume_name(), PLACE)
 
 
-def entrypoint(user: User, profile: Profile, files: Mapping[str, str]) -> list[str]:
+def entrypoint(user: User, profile: Profile, files: Mapping[str, str], own: Sequence[str] = ()) -> list[str]:
     """The container's command: the guest. `files` are written before anything else, where the image can be changed.
+
+    `own` are folders that are made the user's.
 
     It is started by a static program that takes away what the image says about the environment: `LD_PRELOAD` and the
     like would put the image's own code into the guest.
     """
     rights = [CAPABILITIES[name] for name in profile.capabilities]
-    settings = json.dumps({"uid": user.uid, "gid": user.gid, "capabilities": rights, "files": dict(files)})
+    settings = json.dumps(
+        {"uid": user.uid, "gid": user.gid, "capabilities": rights, "files": dict(files), "own": list(own)}
+    )
     return [BUSYBOX, "env", "-i", PYTHON, "-I", "-S", "-c", START, settings]

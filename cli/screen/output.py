@@ -51,12 +51,12 @@ class Output:
         if isinstance(self.screen, JsonScreen):
             self.screen.sandbox = setup.agreed.as_json()
             return
-        from sandbox.workspace.base import base_of
+        from sandbox.workspace.tree import described
 
         meta = setup.session.meta()
         model = "a script" if setup.order.script is not None else setup.model.full_name
         where = f"a copy of {_short(meta.checkout, setup.here.environment.home)}"
-        base = f"base: {base_of(setup.session).sentence}"
+        base = f"base: {described(setup.session)}"
         image = f"image {meta.image_name}"
         parts = (f"session {setup.session.id[:8]}", where, base, image, setup.agreed.described, model)
         text = safe.line(" · ".join(parts))

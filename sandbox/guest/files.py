@@ -10,6 +10,7 @@ import stat
 import time
 
 from sandbox.guest.rights import PR_SET_PDEATHSIG, libc, prctl, touch_files_as
+from sandbox.guest.tree import list_tree
 from sandbox.guest.wire import CHUNK, DATA, DONE, END, KILL, OPEN, Frames, send, send_json
 
 TERMINALS = ("/dev/pts/", "/dev/tty")
@@ -56,6 +57,8 @@ def serve_one(link, stream, kind, payload, writes):
             return read_file(link, stream, path, request["limit"])
         if request["op"] == "list":
             return list_folder(link, stream, path, request["limit"])
+        if request["op"] == "tree":
+            return list_tree(link, stream, path)
         writes[stream] = begin_write(path)
     return None
 

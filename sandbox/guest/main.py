@@ -19,6 +19,7 @@ import time
 
 from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
+from sandbox.guest.hold import Hold
 from sandbox.guest.limits import Limits
 from sandbox.guest.processes import Crew, descendants, kill_below
 from sandbox.guest.relay import MOST, Relay, listening
@@ -42,6 +43,8 @@ class Guest:
         self.crew = None
         self.prepare_at = 0.0
         self.ours = set()
+        self.hold = None
+        self.later = []
         self.orphaned = False
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.helper = Helper(self)
@@ -141,6 +144,9 @@ class Guest:
             self.on_frame(stream, kind, payload)
 
     def on_frame(self, stream, kind, payload):
+        if self.hold is not None and self.must_wait(stream, kind, payload):
+            self.later.append((stream, kind, payload))
+            return
         call = self.calls.get(stream) or self.relays.get(stream)
         if kind == OPEN:
             self.open(stream, json.loads(payload), payload)
@@ -157,11 +163,31 @@ class Guest:
         elif kind == RESIZE:
             call.resize(json.loads(payload))
 
+    def must_wait(self, stream, kind, payload):
+        """While all is held, no command begins; what belongs to one that would have waits too."""
+        begins = kind == OPEN and json.loads(payload)["op"] == "run"
+        return begins or any(stream == waiting for waiting, _, _ in self.later)
+
+    def let_go(self):
+        """All that was held goes on, and what waited begins."""
+        if self.hold is not None:
+            self.hold.release()
+            self.hold = None
+            later, self.later = self.later, []
+            for frame in later:
+                self.on_frame(*frame)
+
     def open(self, stream, request, payload):
         if request["op"] == "run":
             self.begin(stream, request, payload)
         elif request["op"] == "count":
             send_json(1, stream, DONE, {"left": self.count()})
+        elif request["op"] == "hold":
+            self.hold = self.hold or Hold(self)
+            send_json(1, stream, DONE, {})
+        elif request["op"] == "release":
+            send_json(1, stream, DONE, {})
+            self.let_go()
         elif request["op"] == "clear":
             ended = kill_below(os.getpid(), self.spare(), self.ours)
             send_json(1, stream, DONE, {"left": self.count(), "ended": ended})
@@ -265,6 +291,8 @@ def main(config):
     for path, text in config["files"].items():
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+    for path in config["own"]:
+        os.chown(path, config["uid"], config["gid"])
     drop_root(config)
     gc.freeze()
     gc.disable()

@@ -52,8 +52,6 @@ def decide(checkout: Path, session: Session, wish: BaseKind) -> Base:
     """What a new session lies on. Raises CheckoutRefused where a wish cannot be met."""
     if wish == "live":
         return Base(kind="live", why="as asked")
-    if wish == "copy":
-        raise CheckoutRefused("a workspace that is filled over the channel is not there yet: choose live or frozen")
     is_asked = wish == "frozen"
     try:
         with opened_checkout(checkout) as root:

@@ -48,6 +48,11 @@ def prepare(session: Session) -> Sequence[Overlay]:
     return overlays
 
 
+def overlays(session: Session) -> Sequence[Overlay]:
+    """Those that the last `prepare` found. Raises StateError."""
+    return [_overlay(session, one) for one in _kept(session)]
+
+
 def lay(session: Session, hidden: Hidden) -> None:
     """Lay the masks of those that this start mounts. Raises OutOfSpace, StateError."""
     for folder in _kept(session):

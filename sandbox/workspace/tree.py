@@ -10,8 +10,9 @@ from sandbox.errors import CheckoutRefused
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
 from sandbox.workspace import gitfolders
-from sandbox.workspace.base import decide, keep
+from sandbox.workspace.base import base_of, decide, keep
 from sandbox.workspace.overlay import Overlay
+from sandbox.workspace.placement import placement_of
 
 
 def prepare(session: Session) -> None:
@@ -44,8 +45,29 @@ def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str,
             f"others may not read {checkout}, and in the profile strict tools are others: "
             "use the profile default, or `chmod o+rx` the folder"
         )
-    overlays = [overlay_of(session), *gitfolders.prepare(session)]
-    return [overlay.mount(labels, read_only=is_closed) for overlay in overlays]
+    prepared = [overlay_of(session), *gitfolders.prepare(session)]
+    if placement_of(session).kind == "mounted":
+        return [overlay.mount(labels, read_only=is_closed) for overlay in prepared]
+    if is_closed:
+        raise CheckoutRefused(
+            "the profile strict needs an engine that sees this machine's folders: use the profile default"
+        )
+    return [overlay.volume(labels) for overlay in prepared]
+
+
+def described(session: Session) -> str:
+    """What a workspace lies on and how it gets inside, for a person. Raises StateError."""
+    return ", ".join(filter(None, (base_of(session).sentence, placement_of(session).sentence)))
+
+
+def overlays(session: Session) -> Sequence[Overlay]:
+    """All that a workspace is made of, once `mounts` was asked for it. Raises StateError."""
+    return [overlay_of(session), *gitfolders.overlays(session)]
+
+
+def carried(session: Session) -> Sequence[str]:
+    """The folders of a workspace that the engine makes empty, as root's own; as `overlays`."""
+    return [str(one.target) for one in overlays(session)] if placement_of(session).kind == "carried" else []
 
 
 def overlay_of(session: Session) -> Overlay:

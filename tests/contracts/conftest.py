@@ -1,4 +1,4 @@
-"""One suite, two sandboxes: the real one and the fake that unit tests use."""
+"""One suite, three sandboxes: the real one, mounted and carried, and the fake that unit tests use."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from sandbox.base import Sandbox
-from sandbox.opening import opened
+from sandbox.choice import BaseKind, Choice
+from sandbox.opening import opened, prepare
+from sandbox.sessions import Sessions
 from tests.fakes import FakeSandbox
 
+REAL: dict[str, BaseKind] = {"docker": "auto", "carried": "copy"}
 
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
+
+@pytest.fixture(params=["fake", *(pytest.param(name, marks=pytest.mark.engine) for name in REAL)])
 async def any_sandbox(request: pytest.FixtureRequest, checkout: Path, tmp_path: Path) -> AsyncIterator[Sandbox]:
     """A sandbox on the `checkout` fixture."""
     if request.param == "fake":
@@ -19,5 +23,9 @@ async def any_sandbox(request: pytest.FixtureRequest, checkout: Path, tmp_path: 
         async with FakeSandbox(tmp_path / "fake") as fake:
             yield fake
     else:
-        async with opened(request.getfixturevalue("session"), request.getfixturevalue("engine")) as real:
+        image = request.getfixturevalue("image")
+        choice = Choice(base=REAL[request.param])
+        sessions = Sessions(tmp_path / "state")
+        session = prepare(sessions=sessions, checkout=checkout, kind="exec", image=image, choice=choice)
+        async with opened(session, request.getfixturevalue("engine")) as real:
             yield real
