@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 
 from images.image import Image
+from sandbox.choice import BaseKind, Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
@@ -38,10 +39,11 @@ class Bench:
             git(top, "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "base")
         return top
 
-    def session(self, checkout: Path) -> Session:
+    def session(self, checkout: Path, base: BaseKind = "auto") -> Session:
         """A session of a checkout."""
         sessions = Sessions(self.folder / "state" / "paddock")
-        return prepare(sessions=sessions, checkout=checkout, kind="exec", image=self.image)
+        choice = Choice(base=base)
+        return prepare(sessions=sessions, checkout=checkout, kind="exec", image=self.image, choice=choice)
 
     def variables(self) -> dict[str, str]:
         """What a command of ours needs to find these sessions, and to run from any folder."""

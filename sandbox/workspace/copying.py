@@ -21,7 +21,8 @@ from sandbox.hiding.hidden import NOTHING, Hidden
 
 TRIES = 3
 _FICLONE = 0x40049409
-_CHUNK = 16 * 1024 * 1024
+_CHUNK = 1024 * 1024
+_LARGE = 64 * 1024  # bytes from which on sharing blocks is cheaper than writing them
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT_BITS = 0o7777
 
@@ -100,9 +101,9 @@ def _copy_file(source: int, target: int, name: bytes, made: bytes) -> os.stat_re
             return None
         writing = os.open(made, _NEW, 0o600, dir_fd=target)
         try:
-            for _ in range(TRIES):
+            for number in range(TRIES):
                 before = os.fstat(reading)
-                _copy_content(reading, writing, before.st_size)
+                _copy_content(reading, writing, before.st_size, is_again=number > 0)
                 after = os.fstat(reading)
                 if is_same_state(before, after):
                     give_facts(writing, after)
@@ -115,14 +116,14 @@ def _copy_file(source: int, target: int, name: bytes, made: bytes) -> os.stat_re
         shut(reading)
 
 
-def _copy_content(reading: int, writing: int, size: int) -> None:
-    if size and clone(reading, writing):
+def _copy_content(reading: int, writing: int, size: int, *, is_again: bool) -> None:
+    if size >= _LARGE and clone(reading, writing):
         return
-    os.ftruncate(writing, 0)
-    os.lseek(writing, 0, os.SEEK_SET)
+    if is_again:
+        os.ftruncate(writing, 0)
     position = 0
-    while position < size and (moved := os.sendfile(writing, reading, position, min(_CHUNK, size - position))):
-        position += moved
+    while position < size and (piece := os.pread(reading, min(_CHUNK, size - position), position)):
+        position += os.pwrite(writing, piece, position)
 
 
 def clone(reading: int, writing: int) -> bool:
