@@ -217,3 +217,23 @@ def test_an_editor_amends_what_is_applied(paddock, terminal, project, tmp_path):
     assert seen.end() == 0
     assert (project / "a.txt").read_text() == "one\nmine\n"
     assert "host unchanged" in paddock("status", cwd=project).stdout
+
+
+def test_what_runs_in_the_background_outlives_the_turn_is_listed_and_ended(terminal, project, script):
+    turns = script('{tools: [{Bash: {command: "sleep 1000", run_in_background: true}}]}', "{text: Started.}")
+    seen = terminal("--script", turns, cwd=project)
+
+    def say(text, then):
+        seen.press(text, f"> {text}")
+        seen.send("\r")
+        seen.wait_for(then)
+
+    say("go", "1 background command running until the session ends: bash_1 `sleep 1000`")
+    seen.wait_for("host unchanged")
+    say("/jobs", "s  sleep 1000")
+    say("/kill bash_9", "/kill all: bash_1 runs in the background")
+    say("/kill all", "bash_1 was killed with all its processes")
+    say("/jobs", "nothing runs in the background")
+    seen.press("/exit", "> /exit")
+    seen.send("\r")
+    assert seen.end() == 0
