@@ -63,7 +63,8 @@ def test_r29_while_a_conversation_waits_its_container_goes_and_the_next_message_
         assert time.monotonic() < deadline
         time.sleep(0.1)
     seen.send("/status\r")
-    seen.wait_for("kept.txt")
+    seen.wait_for("A kept.txt")
+    seen.wait_for("1 file pending", times=3)  # twice said, and once below the next prompt
     assert containers(engine, session) == []
     seen.send("read\r")
     seen.wait_for("no more")
