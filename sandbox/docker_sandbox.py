@@ -1,11 +1,10 @@
 """The sandbox on a real engine: the contract of `sandbox.base`, spoken over the guest's channel."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any, Literal, get_args
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -22,6 +21,7 @@ from sandbox.disk import Room
 from sandbox.disk_watch import DiskWatch
 from sandbox.engine import Engine
 from sandbox.errors import FileError, SandboxError, SandboxLost
+from sandbox.filing import LIST_LIMIT, asked, entries
 from sandbox.forwarding import Forward
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
@@ -31,25 +31,19 @@ from sandbox.hiding.hiding import Hiding
 from sandbox.inside import absolute
 from sandbox.life import Around, Life
 from sandbox.limits import LimitReached, full_at
-from sandbox.pausing import alone, paused
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
-from sandbox.running import Running, collected, done_of
+from sandbox.running import Running, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
 from sandbox.tasks import expiring
 from sandbox.workspace import gitfolders
 from sandbox.workspace.carrying import Carrying
 from sandbox.workspace.laying import Laying
-from sandbox.workspace.placement import placement_of
 
 KILL_SECONDS = 20.0  # a fork bomb of some hundred processes takes a few to be stopped, killed and reaped
-FILE_SECONDS = 60.0
 PACE = 1 / (16 * 1024 * 1024)  # seconds for each byte of a background command: a flood nobody reads costs little
 TERMINAL_PACE = 1 / (1024 * 1024)  # a screen is slow to draw, and nobody reads so fast
-LIST_LIMIT = 16 * 1024 * 1024  # bytes of one listing as it travels: some hundred thousand names
-EntryKind = Literal["file", "directory", "link", "other"]
-KINDS: Mapping[str, EntryKind] = {kind: kind for kind in get_args(EntryKind)}
 
 
 class DockerSandbox:
@@ -75,9 +69,9 @@ class DockerSandbox:
         around = Around(
             before=self._before_start,
             ready=self._lay_ready,
-            filled=self._fill,
-            still=self._still,
-            leave=self._leave,
+            filled=self._carrying.fill,
+            still=self._carrying.still,
+            leave=self._carrying.farewell,
             beside=self._disk.watch,
         )
         self._life = Life(session, engine, tasks, around=around, patience=patience)
@@ -120,24 +114,6 @@ class DockerSandbox:
         await self._hiding.lay()
         await anyio.to_thread.run_sync(gitfolders.lay, self._session, await self._hiding.found())
         await self._laying.laid()
-
-    async def _fill(self, container: Container) -> None:
-        if placement_of(self._session).kind == "carried":
-            await self._carrying.fill(container)
-
-    def _still(self, container: Container) -> AbstractAsyncContextManager[None]:
-        is_carried = placement_of(self._session).kind == "carried"
-        return self._carrying.still(container) if is_carried else paused(self._session, container)
-
-    async def _bring(self) -> None:
-        """What a call changed is brought home, where the host cannot see it."""
-        if self._life.is_running and placement_of(self._session).kind == "carried":
-            async with self._life.use() as container, alone(self._session, container):
-                await self._carrying.bring(container)
-
-    async def _leave(self, container: Container) -> None:
-        if placement_of(self._session).kind == "carried":
-            await self._carrying.farewell(container)
 
     async def shell(self) -> str:
         """The program that runs command lines."""
@@ -229,12 +205,7 @@ class DockerSandbox:
 
     async def list(self, path: PurePosixPath, /) -> Sequence[Entry]:
         """What a directory holds."""
-        text = await self._file({"op": "list", "path": absolute(path), "limit": LIST_LIMIT}, most=LIST_LIMIT)
-        try:
-            rows = json.loads(text)
-            return [Entry(str(name), KINDS[kind], int(size)) for name, kind, size in rows]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise SandboxLost("the sandbox broke the protocol") from error
+        return entries(await self._file({"op": "list", "path": absolute(path), "limit": LIST_LIMIT}, most=LIST_LIMIT))
 
     async def write(self, path: PurePosixPath, data: bytes, /) -> None:
         """Make `path` hold exactly `data`."""
@@ -245,17 +216,8 @@ class DockerSandbox:
 
     async def _file(self, request: Mapping[str, Any], data: bytes | None = None, *, most: int = 0) -> bytes:
         path = str(request["path"])
-        async with self._life.use() as container, container.channel.stream() as stream:
-            try:
-                with anyio.fail_after(FILE_SECONDS):
-                    rest = await stream.open(request, data)
-                    content, done = await collected(stream, most, rest)
-            except anyio.get_cancelled_exc_class():
-                await stream.send(Kind.KILL)  # or half a write would stay behind, under a name of ours
-                raise
-            except TimeoutError as error:
-                await stream.send(Kind.KILL)
-                raise FileError("other", path, f"no answer within {FILE_SECONDS:.0f} s") from error
+        async with self._life.use() as container:
+            content, done = await asked(container, request, data, most=most)
         match done.error:
             case None:
                 return content
@@ -299,7 +261,7 @@ class DockerSandbox:
         """Which paths changed since the last note, recorded as this call's doing; no engine is asked."""
         if not self._life.begun.is_set():
             return ()  # and so nothing ran
-        await self._bring()
+        await self._carrying.bring_of(self._life)
         if call is not None:
             return await self._account.note(call)
         if not self._account.has_left:

@@ -7,8 +7,10 @@ brought home when it ends, so that a container, an engine or a machine that dies
 import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
@@ -17,15 +19,17 @@ from sandbox.base import PYTHON
 from sandbox.channel import Stream
 from sandbox.container import Container
 from sandbox.errors import FileError, SandboxError, SandboxLost
+from sandbox.filing import asked
 from sandbox.frames import Kind
 from sandbox.gate.collect import SIZE_LIMIT
-from sandbox.pausing import alone
-from sandbox.running import collected, done_of
+from sandbox.pausing import alone, paused
+from sandbox.running import done_of
 from sandbox.sessions import Session
 from sandbox.tasks import beside
 from sandbox.workspace.layers import opened_layers
 from sandbox.workspace.mirror import MOST_ROWS, Mirror, Rows, parsed
 from sandbox.workspace.overlay import Overlay
+from sandbox.workspace.placement import placement_of
 from sandbox.workspace.sending import Sent, records
 from sandbox.workspace.tree import overlays
 
@@ -33,6 +37,19 @@ FILL = "import sys; from sandbox.guest.fill import main; main(sys.argv[1])"
 MOST = MOST_ROWS * 128
 """Bytes of all rows of a tree."""
 BRINGING_SECONDS = 60.0
+
+
+class Using(Protocol):
+    """A sandbox's life, as far as it is needed here."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a container that answers."""
+        ...
+
+    def use(self) -> AbstractAsyncContextManager[Container]:
+        """A container for one call."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,15 +60,22 @@ class _Part:
 
 
 class Carrying:
-    """The carried workspace of one session, in one container after another."""
+    """The workspace of one session in one container after another; where it is mounted, there is nothing to carry."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._parts: Sequence[_Part] = ()
         self._bringing = anyio.Lock()
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether the workspace is carried, as far as is known by now."""
+        return placement_of(self._session).kind == "carried"
+
     async def fill(self, container: Container) -> None:
         """Fill a new container's volumes, before any call. Raises SandboxError, SandboxLost."""
+        if not self.is_needed:
+            return
         self._parts = [_part(one) for one in overlays(self._session)]
         for part in self._parts:
             sent = await _send(container, part)
@@ -68,9 +92,19 @@ class Carrying:
             for part in self._parts:
                 await part.mirror.follow(await _look(container, part), Fetching(container, part.target))
 
+    async def bring_of(self, life: "Using") -> None:
+        """The same, from what runs now; nothing does that cannot be seen here anyway. Raises as `bring`."""
+        if life.is_running and self.is_needed:
+            async with life.use() as container, alone(self._session, container):
+                await self.bring(container)
+
     @contextlib.asynccontextmanager
     async def still(self, container: Container) -> AsyncIterator[None]:
-        """While the block runs, nothing inside does, and all of it has been brought home. Raises as `bring`."""
+        """While the block runs, nothing inside does, and all it wrote is at home. Raises as `bring`, SessionBusy."""
+        if not self.is_needed:
+            async with paused(self._session, container):
+                yield
+            return
         async with alone(self._session, container):
             await _order(container, "hold")
             try:
@@ -82,6 +116,8 @@ class Carrying:
 
     async def farewell(self, container: Container) -> None:
         """Before a container ends: bring home what no call was asked about. What cannot be brought is lost with it."""
+        if not self.is_needed:
+            return
         with anyio.move_on_after(BRINGING_SECONDS), contextlib.suppress(SandboxError):
             async with self.still(container):
                 pass
@@ -131,9 +167,7 @@ async def _outcome(stream: Stream) -> str | None:
 
 
 async def _look(container: Container, part: _Part) -> Rows:
-    async with container.channel.stream() as stream:
-        await stream.open({"op": "tree", "path": os.fsdecode(part.target)})
-        data, done = await collected(stream, MOST, None)
+    data, done = await asked(container, {"op": "tree", "path": os.fsdecode(part.target)}, most=MOST)
     if done.error is not None:
         raise SandboxError(f"the workspace inside cannot be looked at: {done.error}")
     return await anyio.to_thread.run_sync(parsed, data)
@@ -149,9 +183,8 @@ class Fetching:
     async def __call__(self, path: bytes, /) -> bytes:
         """The content of a file. Raises FileError, SandboxLost."""
         inside = os.fsdecode(self.target + b"/" + path)
-        async with self.container.channel.stream() as stream:
-            await stream.open({"op": "read", "path": inside, "limit": SIZE_LIMIT})
-            data, done = await collected(stream, SIZE_LIMIT, None)
+        request = {"op": "read", "path": inside, "limit": SIZE_LIMIT}
+        data, done = await asked(self.container, request, most=SIZE_LIMIT)
         if done.error is None:
             return data
         raise FileError(done.error if done.error in ("denied", "too-large") else "other", inside)
