@@ -19,7 +19,7 @@ import requests.exceptions
 
 from images.errors import ImageError, UnknownImage
 from images.image import OnProgress, Progress, Wishes
-from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
+from sandbox.errors import EngineUnavailable, NameTaken, SandboxError, SandboxLost, Unmountable
 from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
@@ -79,13 +79,17 @@ class Engine:
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container from the Engine API's own JSON; returns its id. Without a name it gets any.
 
-        Raises SandboxError.
+        Raises NameTaken, SandboxError.
         """
         with _engine_calls():
             try:
                 made: str = self._api.create_container_from_config(dict(config), name or None)["Id"]
             except docker.errors.ImageNotFound as error:
                 raise UnknownImage(f"image {config['Image']} is not on the engine any more") from error
+            except docker.errors.APIError as error:
+                if _is_conflict(error):
+                    raise NameTaken(f"the engine has a container {name} already") from error
+                raise
             return made
 
     def attach(self, container: str) -> socket.socket:
@@ -106,9 +110,12 @@ class Engine:
         with _engine_calls():
             self._api.start(container)
 
-    def run_to_end(self, config: Mapping[str, Any], *, seconds: int = SECONDS) -> tuple[int, bytes]:
-        """Run a throw-away container; its exit code and what it printed. Nothing of it is left. Raises SandboxError."""
-        container = self.create("", config)
+    def run_to_end(self, config: Mapping[str, Any], *, name: str = "", seconds: int = SECONDS) -> tuple[int, bytes]:
+        """Run a throw-away container; its exit code and what it printed. Nothing of it is left.
+
+        Raises: NameTaken, SandboxError.
+        """
+        container = self.create(name, config)
         try:
             with _engine_calls():
                 self._api.start(container)
@@ -154,7 +161,7 @@ class Engine:
                 except docker.errors.NotFound:
                     return False  # engines may list for ever what they removed while they were busy
                 except docker.errors.APIError as error:
-                    if error.response is not None and error.response.status_code == requests.codes.conflict:
+                    if _is_conflict(error):
                         break  # its removal is already in progress
                     if "directory not empty" not in str(error.explanation) or attempt == REMOVALS - 1:
                         raise  # not empty: the engine has just noted there that memory ran out
@@ -220,7 +227,7 @@ class Engine:
             try:
                 self._api.remove_volume(name)
             except docker.errors.APIError as error:
-                if error.response is None or error.response.status_code != requests.codes.conflict:
+                if not _is_conflict(error):
                     raise
 
 
@@ -304,6 +311,10 @@ def _engine_calls() -> Iterator[None]:
         raise SandboxLost(f"the engine no longer has it: {error.explanation}") from error
     except docker.errors.APIError as error:
         raise _translated(error) from error
+
+
+def _is_conflict(error: docker.errors.APIError) -> bool:
+    return error.response is not None and error.response.status_code == requests.codes.conflict
 
 
 def _translated(error: docker.errors.APIError) -> SandboxError:

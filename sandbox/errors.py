@@ -4,6 +4,7 @@
     ├── EngineUnavailable      no engine answers; nothing ever runs on the host instead
     │   └── SetupFailed        what is missing could not be installed or started
     ├── SandboxLost            the container or the engine went away mid-call: the call's outcome is unknown
+    ├── NameTaken              the engine has a container of that name: somebody else is at the same work
     ├── Unmountable            the engine cannot mount a workspace; it can be carried over instead
     ├── CheckoutRefused        this folder cannot be a checkout (/, $HOME, a system folder …)
     ├── StateError             a file of ours on the host is damaged, foreign or from another version
@@ -51,6 +52,10 @@ class SetupFailed(EngineUnavailable):
 
 class SandboxLost(SandboxError):
     """The sandbox died. Calls in flight have an unknown outcome; the workspace on the host is intact."""
+
+
+class NameTaken(SandboxError):
+    """The engine has a container of that name."""
 
 
 class Unmountable(SandboxError):

@@ -1,21 +1,23 @@
 """Volumes that are filled once for an engine and then only read: named by what they hold, so that none is ever stale.
 
 A second, empty volume says that the first one is whole: an engine has no other mark that can be set afterwards. Whoever
-finds only the first fills it again; two who fill at once write the same.
+finds only the first fills it again. The container that does so has the volume's name, so that an engine has only one.
 """
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sandbox.engine import Engine
-from sandbox.errors import SandboxError
-from sandbox.labels import SHARED_LABEL, Owner, labels
+from sandbox.errors import NameTaken, SandboxError
+from sandbox.labels import SHARED_LABEL, Owner, labels, owned
 
 Kind = Literal["toolbox", "etc"]
 READY = "-ready"
 FILL_SECONDS = 120
+POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,22 @@ def is_whole(name: str, present: Collection[str]) -> bool:
 
 
 def fill(engine: Engine, name: str, kind: Kind, filling: Filling) -> None:
-    """Make and fill a volume. Raises SandboxError with what the filling said."""
-    engine.make_volume(name, {SHARED_LABEL: kind})
-    code, said = engine.run_to_end(_config(name, filling), seconds=FILL_SECONDS)
+    """Make and fill a volume, or wait for whoever does. Raises SandboxError with what the filling said."""
+    began = time.monotonic()
+    while not is_whole(name, engine.shared_volumes()):
+        engine.make_volume(name, {SHARED_LABEL: kind})
+        try:
+            _fill(engine, name, kind, filling)
+        except NameTaken:
+            other = engine.inspect(name)
+            is_dead = other is not None and not owned(name, other["Config"]["Labels"]).owner.is_alive()
+            if is_dead or time.monotonic() - began > FILL_SECONDS:
+                engine.remove(name)
+            time.sleep(POLL)
+
+
+def _fill(engine: Engine, name: str, kind: Kind, filling: Filling) -> None:
+    code, said = engine.run_to_end(_config(name, filling), name=name, seconds=FILL_SECONDS)
     if code != 0:
         last = said.decode("utf-8", "backslashreplace").strip().splitlines()[-1:]
         raise SandboxError(f"the {kind} volume of {filling.image} could not be filled: {' '.join(last) or code}")

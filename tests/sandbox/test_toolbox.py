@@ -1,8 +1,10 @@
 """What is brought along into every image: made once for an engine, whole or made again, swept when nobody wants it."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +13,7 @@ from sandbox import shared, toolbox
 from sandbox.base import PYTHON, RIPGREP
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
+from sandbox.labels import LABEL, OWNER_LABEL, SESSION_LABEL
 from sandbox.shared import READY, Filling
 
 pytestmark = pytest.mark.engine
@@ -83,8 +86,8 @@ def test_what_nobody_uses_is_swept_and_what_is_wanted_stays(
 ) -> None:
     shared.fill(engine, name, "etc", writing(":"))
     others = {one.removesuffix(READY) for one in engine.shared_volumes()} - {name}
-    assert shared.sweep(engine, keep={name, *others}) == 0
-    assert shared.sweep(engine, keep=others) == 2
+    assert shared.sweep(engine, keep={name, *others}, older=timedelta(seconds=-5)) == 0
+    assert shared.sweep(engine, keep=others, older=timedelta(seconds=-5)) == 2
     assert not {name, name + READY} & set(engine.shared_volumes())
 
 
@@ -96,3 +99,31 @@ def test_it_is_the_same_bit_for_bit_wherever_it_is_built(engine: Engine) -> None
     from images import build
 
     assert build.build(one, engine.images, lambda _: None) == before
+
+
+def test_whoever_is_second_waits_and_a_dead_one_is_not_waited_for(
+    engine: Engine, name: str, writing: Callable[[str], Filling]
+) -> None:
+    started = threading.Event()
+
+    def first() -> None:
+        started.set()
+        shared.fill(engine, name, "etc", writing("b sleep 1; echo first > /target/a"))
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    started.wait()
+    time.sleep(0.3)
+    shared.fill(engine, name, "etc", writing("echo second > /target/b"))
+    thread.join()
+    config = {
+        "Image": toolbox.image_on(engine, lambda _: None),
+        "Entrypoint": [toolbox.BUSYBOX, "ls", "/target"],
+        "HostConfig": {"NetworkMode": "none", "Mounts": [shared.mount(name, "/target")]},
+    }
+    assert engine.run_to_end(config) == (0, b"a\n")
+    engine.remove_volume(name + READY)
+    dead = {OWNER_LABEL: "another-boot:1:1", SESSION_LABEL: "", LABEL: "1"}
+    engine.create(name, {**config, "Labels": dead})
+    shared.fill(engine, name, "etc", writing("echo third > /target/c"))
+    assert engine.run_to_end(config) == (0, b"a\nc\n")
