@@ -60,6 +60,7 @@ def set_up(order: Order, kind: Literal["run", "chat"], title: str, terminal: Ter
     terminal.status("looking for the engine")
     try:
         engine = place.connect()
+        place.say_engine(engine)
         agreed = agree(order.wanted, folder, engine, terminal, old)
         if old is not None:
             image = place.image_of(old, engine, here, terminal)

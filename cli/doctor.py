@@ -68,23 +68,23 @@ def look(here: "Place", *, must_be_patched: bool = False) -> Iterator[Check]:
 
 
 def _engine(here: "Place", found: "Chosen | None", *, must_be_patched: bool) -> Iterator[Check]:
-    from cli import doctor_engine, exits
-    from sandbox import bootstrap
+    from cli import doctor_engine, environment, exits, setup
     from sandbox.engine import Engine
     from sandbox.errors import EngineUnavailable
 
-    missing = bootstrap.missing()
+    missing = setup.missing()
     builder = next((one.line for one in missing if one.what == "builder"), "")
     others = [Check("engine", "missing", one.line, exits.NO_ENGINE) for one in missing if one.what != "builder"]
     yield from others
     image = None
     try:
-        engine = Engine.connect()
+        engine = Engine.connect(environment.of_engine())
         facts = engine.facts()
     except EngineUnavailable as error:
         if not others:
             yield Check("engine", "missing", str(error), exits.NO_ENGINE)
     else:
+        yield Check("socket", "ok", f"{engine.place.address} ({engine.place.why})")
         yield from doctor_engine.of_engine(facts, must_be_patched=must_be_patched)
         yield doctor_engine.leftovers(engine)
         image = _image(engine)

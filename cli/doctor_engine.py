@@ -7,23 +7,32 @@ from cli.doctor_check import Check
 
 if TYPE_CHECKING:
     from sandbox.engine import Engine
+    from sandbox.engine_kind import Kind
 
 
 def of_engine(facts: Mapping[str, Any], *, must_be_patched: bool) -> Iterator[Check]:
     """All that the engine says of itself."""
-    version, driver, cgroup = facts.get("ServerVersion", "?"), facts.get("Driver"), facts.get("CgroupVersion", "1")
-    yield Check("engine", "ok", f"Docker {version}, {driver}, cgroup v{cgroup}")
-    yield _limits(facts)
+    from sandbox.engine_kind import kind_of
+
+    kind = kind_of(facts)
+    yield Check("engine", "ok", f"{kind.name}, {facts.get('Driver')}, cgroup v{facts.get('CgroupVersion', '1')}")
+    yield _limits(facts, kind)
     yield _layers(facts)
-    yield _users(facts)
+    yield _users(kind)
     yield _runtimes(facts)
-    yield from _holes(facts, must_be_patched=must_be_patched)
+    if kind.product == "Docker":
+        yield from _holes(facts, must_be_patched=must_be_patched)
+    elif must_be_patched:
+        yield Check("hole", "failed", f"whether {kind.name} has known holes is not known here", 1)
+    else:
+        yield Check("hole", "note", f"known holes are listed for Docker only: keep {kind.product} patched")
 
 
-def _limits(facts: Mapping[str, Any]) -> Check:
+def _limits(facts: Mapping[str, Any], kind: "Kind") -> Check:
     """Without these the engine takes a limit and forgets it."""
-    named = {"memory": "MemoryLimit", "swap": "SwapLimit", "processes": "PidsLimit", "cores": "CpuCfsQuota"}
-    absent = [name for name, key in named.items() if not facts.get(key)]
+    if kind.is_rootless and kind.unlimited:
+        return Check("cgroup", "note", f"{kind.notice}; with control groups of version 2 and systemd they are")
+    absent = [*kind.unlimited, *([] if facts.get("SwapLimit") else ["swap"])]
     if not absent:
         return Check("cgroup", "ok", "limits on memory, swap, processes and cores")
     what = " and ".join(absent)
@@ -40,12 +49,11 @@ def _layers(facts: Mapping[str, Any]) -> Check:
     return Check("lsm", "note", "neither AppArmor nor SELinux: one layer less between a sandbox and the kernel")
 
 
-def _users(facts: Mapping[str, Any]) -> Check:
-    options = " ".join(facts.get("SecurityOptions") or ())
-    if "name=rootless" in options:
-        return Check("users", "note", "rootless engine: not tested with paddock")
-    if "name=userns" in options:
-        return Check("users", "note", "user namespaces are remapped: not tested with paddock")
+def _users(kind: "Kind") -> Check:
+    if kind.remaps:
+        return Check("users", "failed", kind.refusal(0), 1)
+    if kind.is_rootless:
+        return Check("users", "ok", "rootless engine: root inside is you, without a right of root")
     return Check("users", "ok", "rootful engine, no user namespaces: root inside is root of the machine's kernel")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import exits
-from cli.doctor_check import Check
+from cli.doctor_check import Check, Verdict
 
 if TYPE_CHECKING:
     from images.image import Image
@@ -56,4 +56,6 @@ def tried(choice: "Choice", image: "Image", engine: "Engine", state: Path) -> It
             for session in Sessions(Path(folder) / "state").all():
                 stored.remove(session)  # what root made in it, nobody else can delete
     for finding in findings:
-        yield Check(finding.name, "ok" if finding.holds else "failed", finding.text, 0 if finding.holds else 1)
+        is_fine = finding.holds or finding.is_announced
+        verdict: Verdict = "ok" if finding.holds else "note" if finding.is_announced else "failed"
+        yield Check(finding.name, verdict, finding.text, 0 if is_fine else 1)

@@ -8,6 +8,11 @@ from typing import Literal
 
 Provider = Literal["anthropic", "bedrock", "vertex"]
 
+ENGINES = (
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY"),
+    *("HOME", "XDG_RUNTIME_DIR"),
+)
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -63,6 +68,12 @@ def of_git(variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
 
     said = os.environ if variables is None else variables
     return {name: said[name] for name in PASSED_ON if name in said}
+
+
+def of_engine(variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Those that say where the engine is, and none besides."""
+    said = os.environ if variables is None else variables
+    return {name: said[name] for name in ENGINES if name in said}
 
 
 def named(names: Sequence[str], variables: Mapping[str, str] | None = None) -> Mapping[str, str]:

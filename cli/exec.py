@@ -135,6 +135,7 @@ def open_session(
     place.say_neighbours(folder)
     place.say_git(folder)
     engine = place.connect()
+    place.say_engine(engine)
     agreed = agree(wanted, folder, engine, said)
     found = place.image_for(image, engine, here, said)
     session = opening.prepare(

@@ -57,11 +57,11 @@ def gc(
     What a removed session has applied stays applied, and can no longer be taken back. What belongs to a process that
     lives, or to somebody else, is never touched.
     """
-    from cli import exits, place
+    from cli import environment, exits, place
     from sandbox.engine import Engine
 
     here = place.place()
-    engine = Engine.connect()
+    engine = Engine.connect(environment.of_engine())
     doomed = _doomed(here, engine, days)
     planned = _planned(doomed)
     if dry_run:

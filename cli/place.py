@@ -78,6 +78,12 @@ def say_git(folder: Path) -> None:
         stderr().line(f"paddock: {safe.line(notice)}")
 
 
+def say_engine(engine: "Engine") -> None:
+    """Say what the engine takes no care of."""
+    if notice := engine.kind.notice:
+        stderr().line(f"paddock: {notice}")
+
+
 def recover(folder: Path, sessions: "Sessions") -> None:
     """Finish or drop an apply that was killed half-way, and say so."""
     from sandbox.gate.recovery import recover as finish
@@ -112,7 +118,7 @@ def connect() -> "Engine":
     from sandbox import orphans
     from sandbox.engine import Engine
 
-    engine = Engine.connect()
+    engine = Engine.connect(environment.of_engine())
     orphans.sweep(engine)
     return engine
 

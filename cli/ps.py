@@ -29,11 +29,11 @@ def ps(
     CHANGED counts the files that calls have changed so far; `paddock status ID` says what of it waits. An orphan is a
     container whose owner was killed: the next start of anything takes it away, and so does `paddock gc`.
     """
-    from cli import place
+    from cli import environment, place
     from sandbox.census import census
     from sandbox.engine import Engine
 
-    found = census(Engine.connect(), place.place().sessions)
+    found = census(Engine.connect(environment.of_engine()), place.place().sessions)
     shown = [one for one in found if everything or one.meta is not None or one.is_orphan]
     out = place.stdout()
     if as_json:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cli import exits, place
+from cli import environment, exits, place
 from cli.ask import Person, has_person
 from cli.place import Place
 from cli.screen import safe
@@ -21,7 +21,7 @@ def ensure(here: Place, terminal: Terminal) -> bool:
     """
     from sandbox import bootstrap
 
-    wanted = bootstrap.missing()
+    wanted = missing()
     if not wanted or (all(one.what == "builder" for one in wanted) and _has_base()):
         return True
     announce(wanted, terminal)
@@ -29,6 +29,21 @@ def ensure(here: Place, terminal: Terminal) -> bool:
         return False
     bootstrap.install(wanted, state=here.environment.state, emit=lambda text: _tell(text, terminal))
     return True
+
+
+def missing() -> "Sequence[Missing]":
+    """What this machine lacks; no engine of its own, if one answers elsewhere."""
+    from sandbox import bootstrap
+    from sandbox.engine import Engine
+    from sandbox.errors import EngineUnavailable
+
+    found = bootstrap.missing()
+    if any(one.what != "builder" for one in found):
+        try:
+            Engine.connect(environment.of_engine())
+        except EngineUnavailable:
+            return found
+    return [one for one in found if one.what == "builder"]
 
 
 def _has_base() -> bool:

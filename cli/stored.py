@@ -53,6 +53,7 @@ def settled(here: "Place", *, days: int) -> Sequence[Session]:
 
 def remove(session: Session) -> bool:
     """Delete a session's folder; False if a live process holds it. Raises EngineUnavailable where that takes one."""
+    from cli import environment
     from sandbox import leftovers, scratch
 
     try:
@@ -60,7 +61,7 @@ def remove(session: Session) -> bool:
             if scratch.is_foreign(session):
                 from sandbox.engine import Engine
 
-                scratch.clear(session, Engine.connect())
+                scratch.clear(session, Engine.connect(environment.of_engine()))
             leftovers.remove(session)
     except SessionBusy:
         return False

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,33 +17,23 @@ from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
 from sandbox.frames import VERSION
 from sandbox.labels import Owner, labels
-from sandbox.profile import profile_of, request, user_of
+from sandbox.profile import User, profile_of, request, user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.workspace import tree
 
-CHECKED = (
-    "NetworkMode",
-    "Privileged",
-    "CapDrop",
-    "CapAdd",
-    "ReadonlyRootfs",
-    "PidsLimit",
-    "Memory",
-    "SecurityOpt",
-    "Runtime",
-)
 START_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container that exists, the socket to its stdin and stdout, and what its image asks for."""
+    """A container that exists, the socket to its stdin and stdout, what its image asks for, and whom tools run as."""
 
     id: str
     engine: Engine
     channel: Channel
     wishes: Wishes
+    user: User
 
     async def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -91,20 +80,21 @@ async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable
     the start.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
-    config, wishes = await anyio.to_thread.run_sync(_config, session, engine)
+    config, wishes, user = await anyio.to_thread.run_sync(_config, session, engine)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
     try:
+        await anyio.to_thread.run_sync(_check, engine, id_, config)
+        await ready()  # before the attaching, for which Podman mounts the workspace already
         with anyio.CancelScope(shield=True):  # what a thread has opened must come back to be closed
-            attached = await anyio.to_thread.run_sync(_check_and_attach, engine, id_, config)
+            attached = await anyio.to_thread.run_sync(engine.attach, id_)
             channel = await Channel.over(attached)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    container = Container(id_, engine, channel, wishes)
+    container = Container(id_, engine, channel, wishes, user)
     try:
-        await ready()
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
         await container.remove()
@@ -135,11 +125,12 @@ async def greeted(container: Container) -> str:
     return hello.shell
 
 
-def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes]:
-    """The engine's request, and what the image asks for."""
+def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes, User]:
+    """The engine's request, what the image asks for, and whom tools run as."""
     meta = session.meta()
+    engine.kind.check(meta.uid)
     wishes = engine.images.wishes(meta.image)
-    profile, user, owner = profile_of(meta.choice), user_of(meta), Owner.of(session.id)
+    profile, user, owner = profile_of(meta.choice), user_of(meta, engine.kind.inside), Owner.of(session.id)
     toolbox.ensure(engine, lambda _: None)
     who = accounts.accounts(meta.image, user)
     mounts, files = [*tree.mounts(session, labels(owner)), toolbox.mount()], {}
@@ -160,16 +151,14 @@ def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes
         owner=owner,
         runtime=meta.choice.runtime,
     )
-    return config, wishes
+    return config, wishes, user
 
 
-def _check_and_attach(engine: Engine, id_: str, config: Mapping[str, Any]) -> socket.socket:
+def _check(engine: Engine, id_: str, config: Mapping[str, Any]) -> None:
     """Believe the engine's record, not our request: what it will run must be as tight as what was asked."""
     facts = engine.inspect(id_)
     if facts is None:
         raise SandboxError("the engine lost the container it had just made")
-    asked, got = config["HostConfig"], facts["HostConfig"]
-    for field in CHECKED:
-        if field in asked and asked[field] != got[field]:
-            raise SandboxError(f"the engine changed {field} to {got[field]!r}: refusing to run in that")
-    return engine.attach(id_)
+    got = facts["HostConfig"]
+    if field := engine.kind.difference(config["HostConfig"], got):
+        raise SandboxError(f"the engine changed {field} to {got.get(field)!r}: refusing to run in that")

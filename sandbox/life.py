@@ -19,7 +19,6 @@ from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
 from sandbox.identity import environment
 from sandbox.pausing import alone, free_abandoned, taken
-from sandbox.profile import user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.states import Patience, Refused, Running, Starting, State, Stopped, Stopping, Why, farewell, storm
@@ -209,7 +208,7 @@ class Life:
             return await create(self._session, self._engine, self._around.ready)
 
     def _go_on(self, starting: Starting, container: Container, shell: str) -> None:
-        self.environment = environment(user_of(self._session.meta()), shell, container.wishes.environment, PROGRAMS)
+        self.environment = environment(container.user, shell, container.wishes.environment, PROGRAMS)
         if self._state is not starting:
             return
         self._used = anyio.current_time()

@@ -1,7 +1,7 @@
 """How tight a sandbox is: a profile is a value, and one function turns it into the engine's request."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -161,9 +161,9 @@ def profile_of(choice: Choice, machine: Machine | None = None) -> Profile:
     )
 
 
-def user_of(meta: Meta) -> User:
-    """Whom the tools of a session run as."""
-    return profile_of(meta.choice).tools(User(meta.uid, meta.gid))
+def user_of(meta: Meta, inside: Callable[[User], User]) -> User:
+    """Whom the tools of a session run as; `inside` says whose ids a user's files have there (`Kind.inside`)."""
+    return profile_of(meta.choice).tools(inside(User(meta.uid, meta.gid)))
 
 
 LOOPBACK_OF_VERSION_6 = {"net.ipv6.conf.all.disable_ipv6": "0"}

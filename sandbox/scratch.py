@@ -7,7 +7,7 @@ from pathlib import Path
 from sandbox.base import PYTHON
 from sandbox.engine import Engine
 from sandbox.labels import Owner, labels
-from sandbox.profile import profile_of
+from sandbox.profile import User, profile_of
 from sandbox.sessions import Session
 from sandbox.toolbox import BUSYBOX, image_on
 
@@ -40,7 +40,8 @@ def give_back(session: Session, engine: Engine) -> None:
     """
     meta = session.meta()
     if profile_of(meta.choice).capabilities:
-        chown = [BUSYBOX, "chown", "-h", "-R", f"{meta.uid}:{meta.gid}", "/scratch"]
+        user = engine.kind.inside(User(meta.uid, meta.gid))
+        chown = [BUSYBOX, "chown", "-h", "-R", f"{user.uid}:{user.gid}", "/scratch"]
         for folder in filter(Path.exists, (session.upper, session.git)):
             _as_root(session, engine, chown, ["CHOWN", "DAC_OVERRIDE"], folder)
 

@@ -18,7 +18,7 @@ from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.opening import opened, prepare
-from sandbox.profile import CAPABILITIES, MIB, Profile, profile_of, user_of
+from sandbox.profile import CAPABILITIES, MIB, Profile, User, profile_of
 from sandbox.sessions import Meta, Sessions
 
 MEMORY: Final = 192 * MIB
@@ -28,11 +28,15 @@ SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check came to. `holds` is what matters; `text` says it to a person."""
+    """What one check came to. `holds` is what matters; `text` says it to a person.
+
+    `is_announced`: the engine says itself that it cannot do this, so nobody is deceived.
+    """
 
     name: str
     holds: bool
     text: str
+    is_announced: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ async def tried(subject: Subject) -> Sequence[Finding]:
 
 
 async def _tried(check: Callable[[Subject], Awaitable[Finding]], subject: Subject) -> Finding:
+    if check.__name__ in (await subject.sandbox.ready()).engine.kind.unlimited:
+        return Finding(check.__name__, False, "no limit: this engine enforces none", is_announced=True)
     try:
         return await check(subject)
     except SandboxError as error:
@@ -92,7 +98,8 @@ print(*[line for line in open("/proc/self/status") if line.startswith(("Cap", "N
 """
     words = (await subject.said(script)).split()
     facts = dict(zip(words[1::2], words[2::2], strict=False))
-    profile, user = subject.profile, user_of(subject.meta)
+    profile, meta = subject.profile, subject.meta
+    user = profile.tools((await subject.sandbox.ready()).engine.kind.inside(User(meta.uid, meta.gid)))
     mask = f"{sum(1 << CAPABILITIES[name] for name in profile.capabilities):016x}"
     holds = (
         words[:1] == [str(user.uid)]

@@ -19,6 +19,7 @@ from pathlib import Path
 import docker
 
 from sandbox.engine import Engine
+from sandbox.engine_places import EnginePlace
 
 CGROUPS = Path("/sys/fs/cgroup")
 SECONDS = 60.0
@@ -60,7 +61,7 @@ class SecondEngine:
     def kill(self) -> None:
         """Kill it with -9, and only it: what its containers run goes on."""
         assert self._daemon is not None
-        os.kill(_child(self._daemon.pid), signal.SIGKILL)
+        os.kill(child(self._daemon.pid), signal.SIGKILL)
         self._daemon.wait(SECONDS)
         self._daemon = None
 
@@ -81,7 +82,7 @@ class SecondEngine:
     def connection(self) -> Iterator[Engine]:
         """A connection to it as we have it."""
         with self.client() as client:
-            yield Engine(client)
+            yield Engine(client, EnginePlace(self.address, "a test's own"))
 
     def take(self, tag: str) -> None:
         """Copy an image from the machine's engine."""
@@ -109,7 +110,7 @@ def second_engine(*, hides: Sequence[Path] = (), runtimes: Mapping[str, Path] | 
     """
     folder = Path(tempfile.mkdtemp(prefix="paddock-engine-"))
     try:
-        with _namespaces([Path("/run"), *hides]) as inside:
+        with namespaces([Path("/run"), *hides]) as inside:
             engine = SecondEngine(folder, inside, runtimes)
             try:
                 engine.start()
@@ -118,12 +119,12 @@ def second_engine(*, hides: Sequence[Path] = (), runtimes: Mapping[str, Path] | 
                 if engine.is_running():
                     engine.kill()
     finally:
-        _remove_cgroups(folder.name)
+        remove_cgroups(folder.name)
         shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
-def _namespaces(hidden: Sequence[Path]) -> Iterator[int]:
+def namespaces(hidden: Sequence[Path]) -> Iterator[int]:
     """Namespaces that end, with all that runs in them, with the block or with us; the process that holds them open."""
     command = [
         *("setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--propagation", "private"),
@@ -133,7 +134,7 @@ def _namespaces(hidden: Sequence[Path]) -> Iterator[int]:
         assert holder.stdout is not None
         try:
             assert holder.stdout.readline() == b"open\n"
-            yield (inside := _child(holder.pid))
+            yield (inside := child(holder.pid))
         finally:
             holder.kill()
     deadline = time.monotonic() + SECONDS
@@ -142,13 +143,14 @@ def _namespaces(hidden: Sequence[Path]) -> Iterator[int]:
         time.sleep(0.01)
 
 
-def _child(pid: int) -> int:
+def child(pid: int) -> int:
     """The one child of a process."""
     (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     return int(child)
 
 
-def _remove_cgroups(name: str) -> None:
+def remove_cgroups(name: str) -> None:
+    """Remove what an engine left of its own control groups, in every hierarchy."""
     for top in (*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")):
         for folder, _, _ in os.walk(top, topdown=False):
             Path(folder).rmdir()

@@ -1,0 +1,145 @@
+"""What an engine says of itself, and what follows: whose ids are inside, which limits hold, what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.choice import Choice
+from sandbox.engine_kind import kind_of
+from sandbox.errors import SandboxError
+from sandbox.labels import Owner
+from sandbox.podman import spelled, with_volumes
+from sandbox.profile import Machine, User, profile_of, request
+
+HOLDS = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "CgroupVersion": "2", "ServerVersion": "28.0"}
+ROOTLESS = {**HOLDS, "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+PODMAN = {**HOLDS, "ServerVersion": "4.3.1", "Version": {"Components": [{"Name": "Podman Engine"}]}}
+ME = User(635_438_412, 100)
+
+
+def config(user=ME):
+    overlay = {
+        "Type": "volume",
+        "Target": "/w",
+        "VolumeOptions": {"Labels": {"a": "b"}, "DriverConfig": {"Name": "local", "Options": {"type": "overlay"}}},
+    }
+    return request(
+        profile_of(Choice(), Machine(2**33, 4)),
+        image="sha256:1",
+        volumes=(),
+        entrypoint=["x"],
+        mounts=[overlay],
+        user=user,
+        owner=Owner.of("s"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "name", "inside", "unlimited", "pauses"),
+    [
+        (HOLDS, "Docker 28.0", ME, (), True),
+        (ROOTLESS, "rootless Docker 28.0", User(0, 0), (), True),
+        (
+            {**ROOTLESS, "CgroupDriver": "none"},
+            "rootless Docker 28.0",
+            User(0, 0),
+            ("memory", "processes", "cores"),
+            False,
+        ),
+        (PODMAN, "Podman 4.3.1", ME, (), True),
+        ({**PODMAN, "Rootless": True}, "rootless Podman 4.3.1", User(0, 0), (), True),
+        (
+            {**PODMAN, "Rootless": True, "CgroupVersion": "1"},  # it says that its limits hold, and forgets them
+            "rootless Podman 4.3.1",
+            User(0, 0),
+            ("memory", "processes", "cores"),
+            False,
+        ),
+        ({**HOLDS, "PidsLimit": False}, "Docker 28.0", ME, ("processes",), True),
+    ],
+)
+def test_what_an_engine_says_decides_what_is_done(facts, name, inside, unlimited, pauses):
+    kind = kind_of(facts)
+    assert (kind.name, kind.inside(ME), kind.unlimited, kind.pauses) == (name, inside, unlimited, pauses)
+    assert kind.notice == (f"limits not enforced by this engine ({name}): {', '.join(unlimited)}" if unlimited else "")
+
+
+def test_remapped_users_and_somebody_elses_rootless_engine_are_refused(tmp_path):
+    with pytest.raises(SandboxError, match="userns-remap"):
+        kind_of({**HOLDS, "SecurityOptions": ["name=userns"]}).check(1000)
+    owner = tmp_path.stat().st_uid
+    kind_of(ROOTLESS, f"unix://{tmp_path}").check(owner)
+    with pytest.raises(SandboxError, match=f"is that of uid {owner}, and you are uid {owner + 1}"):
+        kind_of(ROOTLESS, f"unix://{tmp_path}").check(owner + 1)
+    kind_of(ROOTLESS, "tcp://127.0.0.1:2375").check(owner + 1)  # nobody can tell
+
+
+@pytest.mark.parametrize("field", ["NetworkMode", "ReadonlyRootfs", "CapAdd", "CapDrop", "SecurityOpt", "Memory"])
+def test_an_engine_that_takes_less_than_asked_is_found_out(field):
+    asked = config()["HostConfig"]
+    assert kind_of(HOLDS).difference(asked, asked) == ""
+    assert kind_of(HOLDS).difference(asked, {**asked, field: None}) == field
+
+
+def test_a_limit_that_the_engine_says_it_forgets_may_be_forgotten_and_nothing_else():
+    asked = config()["HostConfig"]
+    kind = kind_of({**ROOTLESS, "CgroupDriver": "none"})
+    assert kind.difference(asked, {**asked, "Memory": 0, "PidsLimit": 0}) == ""
+    assert kind.difference(asked, {**asked, "Memory": 0, "Privileged": True}) == "Privileged"
+
+
+def podmans(asked, **more):
+    """How Podman 4.3 says what it was asked."""
+    with spelled({"HostConfig": asked}) as words:
+        options = words["HostConfig"]["SecurityOpt"]
+    return {**asked, "CapAdd": [], "CapDrop": ["CHOWN", "NET_RAW"], "SecurityOpt": options, **more}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({}, ""),
+        ({"CapAdd": ["CAP_SETUID"]}, ""),
+        ({"CapAdd": ["CAP_SYS_ADMIN"]}, "CapDrop"),
+        ({"CapDrop": []}, "CapDrop"),
+        ({"SecurityOpt": ["no-new-privileges"]}, "SecurityOpt"),
+        ({"SecurityOpt": ["seccomp=/tmp/x"]}, "SecurityOpt"),
+        ({"ReadonlyRootfs": False}, "ReadonlyRootfs"),
+        ({"NetworkMode": "slirp4netns"}, "NetworkMode"),
+        ({"PidsLimit": 0}, "PidsLimit"),
+    ],
+)
+def test_podmans_own_words_are_understood_and_less_is_found_out(changed, field):
+    asked = config()["HostConfig"]
+    assert kind_of(PODMAN).difference(asked, podmans(asked, **changed)) == field
+
+
+def test_a_runtime_cannot_be_chosen_where_nobody_can_tell_which_one_it_was():
+    asked = {**config()["HostConfig"], "Runtime": "runsc"}
+    assert kind_of(PODMAN).difference(asked, podmans(asked, Runtime="oci")) == "Runtime"
+
+
+def test_podman_gets_the_filter_as_a_file_that_is_gone_afterwards(tmp_path):
+    with spelled(config()) as words:
+        first, second = words["HostConfig"]["SecurityOpt"]
+        path = Path(second.removeprefix("seccomp="))
+        assert '"defaultAction"' in path.read_text()
+    assert first == "no-new-privileges"
+    assert not path.exists()
+
+
+def test_podman_gets_only_words_that_it_knows_for_folders_in_memory():
+    with spelled(config()) as words:
+        folders = words["HostConfig"]["Tmpfs"]
+    assert folders["/run"] == "rw,nosuid,nodev,noexec,size=16777216,mode=0755,notmpcopyup"
+    assert folders["/home/agent"].endswith("mode=1777,notmpcopyup")  # it cannot be given to somebody
+    with spelled(config(User(0, 0))) as words:
+        assert words["HostConfig"]["Tmpfs"]["/home/agent"].endswith("mode=0700,notmpcopyup")
+
+
+def test_podman_gets_each_volume_that_is_mounted_from_somewhere_made_before():
+    named, volumes = with_volumes(config())
+    [one] = volumes
+    assert named["HostConfig"]["Mounts"] == [{"Type": "volume", "Source": one.name, "Target": "/w"}]
+    assert (one.labels, one.options) == ({"a": "b"}, {"type": "overlay"})
+    assert len(one.name) == 64
