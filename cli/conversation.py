@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import anyio
 import anyio.to_thread
 
-from cli import gate
+from cli import gate, place
 from cli.agent import Setup, agent_in, syncing, warming, watched
 from cli.case import Case
 from cli.jobs import job_lines, kill
@@ -69,6 +69,7 @@ class Conversation:
                 opened(setup.session, setup.engine, lazily=True, variables=setup.variables) as sandbox,
                 published(sandbox, setup.order.publish, self._out.line),
             ):
+                place.tell_carrying(sandbox, self._out)
                 after = "reopen"
                 while after == "reopen":
                     async with (

@@ -102,6 +102,7 @@ async def _drive(
         opened(session, engine, variables=variables) as sandbox,
         published(sandbox, publish, place.stderr().line),
     ):
+        place.tell_carrying(sandbox, place.stderr())
         place.say_hidden(await sandbox.hidden())
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel

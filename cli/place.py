@@ -13,6 +13,7 @@ from cli.words import count
 
 if TYPE_CHECKING:
     from images.image import Image
+    from sandbox.docker_sandbox import DockerSandbox
     from sandbox.engine import Engine
     from sandbox.hiding.hidden import Hidden
     from sandbox.sessions import Session, Sessions
@@ -135,6 +136,14 @@ def image_for(name: str, engine: "Engine", here: Place, terminal: Terminal) -> "
         steps.done()
     have_toolbox(engine, here, terminal)
     return found
+
+
+def tell_carrying(sandbox: "DockerSandbox", terminal: Terminal) -> None:
+    """Show how far a workspace is that has to be carried to its engine."""
+    from cli.screen.progress import Steps
+
+    steps = Steps(terminal, "workspace")
+    sandbox.carrying.on_progress = lambda now: steps.done() if now is None else steps(now)
 
 
 def have_toolbox(engine: "Engine", here: Place, terminal: Terminal) -> None:

@@ -107,6 +107,7 @@ CODES = {"success": 0, "failed": 1, "max-turns": 3, "max-budget": 3, "interrupte
 
 async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Interrupts") -> "Finished":
     """One prompt, in a sandbox that starts while the first request runs; Ctrl-C ends the turn in order."""
+    from cli import place
     from cli.agent import agent_in, syncing, watched
     from cli.ports import published
     from sandbox.opening import opened
@@ -117,6 +118,7 @@ async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Inte
         agent_in(setup, sandbox, setup.order.mode) as agent,
         watched(setup, sandbox, agent),
     ):
+        place.tell_carrying(sandbox, output.progress)
         agent.after_calls = syncing(setup, sandbox, setup.order.mode) if setup.order.sync else None
         emit = output.guarded(agent.interrupt)
         with interrupts.ending(agent.interrupt):

@@ -74,6 +74,7 @@ async def _drive(session: "Session", engine: "Engine", publish: Sequence[str], i
         opened(session, engine, variables=variables) as sandbox,
         published(sandbox, publish, place.stdout().line),
     ):
+        place.tell_carrying(sandbox, place.stderr())
         place.say_hidden(await sandbox.hidden())
         async with noted(sandbox, Call("shell", "shell", "", agent="you")):
             code = await attach(sandbox, [await sandbox.shell(), "-l"])

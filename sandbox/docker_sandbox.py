@@ -65,13 +65,13 @@ class DockerSandbox:
         self._background = Backgrounds()
         self.forwards: list[Forward] = []
         self._hiding = Hiding(session)
-        self._carrying = Carrying(session)
+        self.carrying = Carrying(session)
         around = Around(
             before=self._before_start,
             ready=self._lay_ready,
-            filled=self._carrying.fill,
-            still=self._carrying.still,
-            leave=self._carrying.farewell,
+            filled=self.carrying.fill,
+            still=self.carrying.still,
+            leave=self.carrying.farewell,
             beside=self._disk.watch,
         )
         self._life = Life(session, engine, tasks, around=around, patience=patience)
@@ -261,7 +261,7 @@ class DockerSandbox:
         """Which paths changed since the last note, recorded as this call's doing; no engine is asked."""
         if not self._life.begun.is_set():
             return ()  # and so nothing ran
-        await self._carrying.bring_of(self._life)
+        await self.carrying.bring_of(self._life)
         if call is not None:
             return await self._account.note(call)
         if not self._account.has_left:

@@ -6,7 +6,7 @@ brought home when it ends, so that a container, an engine or a machine that dies
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 
+from images.image import Progress
 from sandbox.base import PYTHON
 from sandbox.channel import Stream
 from sandbox.container import Container
@@ -37,6 +38,7 @@ FILL = "import sys; from sandbox.guest.fill import main; main(sys.argv[1])"
 MOST = MOST_ROWS * 128
 """Bytes of all rows of a tree."""
 BRINGING_SECONDS = 60.0
+Tell = Callable[[Progress | None], None]
 
 
 class Using(Protocol):
@@ -60,9 +62,13 @@ class _Part:
 
 
 class Carrying:
-    """The workspace of one session in one container after another; where it is mounted, there is nothing to carry."""
+    """The workspace of one session in one container after another; where it is mounted, there is nothing to carry.
+
+    `on_progress` hears how far a filling is, and None when it is over. It must not block, and not raise.
+    """
 
     def __init__(self, session: Session) -> None:
+        self.on_progress: Tell = lambda _: None
         self._session = session
         self._parts: Sequence[_Part] = ()
         self._bringing = anyio.Lock()
@@ -78,13 +84,14 @@ class Carrying:
             return
         self._parts = [_part(one) for one in overlays(self._session)]
         for part in self._parts:
-            sent = await _send(container, part)
+            sent = await _send(container, part, self.on_progress)
             rows = await _look(container, part)
             if sent.entries != len(rows):
                 raise SandboxError(
                     f"the workspace did not arrive whole: {sent.entries:,} entries were sent, {len(rows):,} are there"
                 )
             part.mirror.begin(rows)
+        self.on_progress(None)
 
     async def bring(self, container: Container) -> None:
         """Bring home what changed since the last time. Raises OutOfSpace, SandboxLost."""
@@ -128,7 +135,7 @@ def _part(overlay: Overlay) -> _Part:
     return _Part(os.fsencode(overlay.target), [overlay.upper, *below], Mirror(overlay, below))
 
 
-async def _send(container: Container, part: _Part) -> Sent:
+async def _send(container: Container, part: _Part, tell: Tell) -> Sent:
     sent = Sent()
     request = {
         "op": "run",
@@ -140,7 +147,7 @@ async def _send(container: Container, part: _Part) -> Sent:
     }
     async with container.channel.stream() as stream, beside() as tasks:
         await stream.open(request)
-        tasks.start_soon(_pour, stream, part, sent)
+        tasks.start_soon(_pour, stream, part, sent, tell)
         said = await _outcome(stream)
         tasks.cancel_scope.cancel()
     if said is not None:
@@ -148,11 +155,12 @@ async def _send(container: Container, part: _Part) -> Sent:
     return sent
 
 
-async def _pour(stream: Stream, part: _Part, sent: Sent) -> None:
+async def _pour(stream: Stream, part: _Part, sent: Sent, tell: Tell) -> None:
     with opened_layers([one for one in part.layers if one.exists()]) as layers:
         pieces = records(layers, os.stat(part.layers[-1]), sent)
         while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
             await stream.send_some(piece)
+            tell(Progress("is carried to the engine", sent.size, 0, "bytes"))
     await stream.send(Kind.END)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.gate.host import lstat, opened
-from sandbox.gate.syscalls import DIRECTORY
+from sandbox.gate.syscalls import DIRECTORY, open_beneath
 from sandbox.gate.upper import is_blocked, is_gone, is_opaque, kind_of
 
 
@@ -30,6 +30,7 @@ class Layers:
 
     def __init__(self, roots: Sequence[int]) -> None:
         self._roots = roots
+        self._folder: tuple[int, bytes, int] | None = None
 
     @property
     def all(self) -> tuple[int, ...]:
@@ -72,12 +73,23 @@ class Layers:
             if place is not None:
                 yield place
 
-    @contextlib.contextmanager
-    def file(self, place: Place) -> Iterator[tuple[int, bytes]]:
-        """The folder, open, in which an entry of one layer lies, and its name there. Raises OSError."""
+    def file(self, place: Place) -> tuple[int, bytes]:
+        """The folder, open until the next one is asked for, in which an entry of one layer lies, and its name there.
+
+        Raises OSError.
+        """
         folder, _, name = place.path.rpartition(b"/")
-        with opened(self._roots[place.layers[0]], folder) as here:
-            yield here, name
+        layer = place.layers[0]
+        if self._folder is None or self._folder[:2] != (layer, folder):
+            self.close()
+            self._folder = (layer, folder, open_beneath(self._roots[layer], folder))
+        return self._folder[2], name
+
+    def close(self) -> None:
+        """Close the folder of the last file."""
+        if self._folder is not None:
+            os.close(self._folder[2])
+            self._folder = None
 
     @contextlib.contextmanager
     def _opened(self, layer: int, folder: bytes) -> Iterator[int | None]:
@@ -99,7 +111,9 @@ def opened_layers(paths: Sequence[Path]) -> Iterator[Layers]:
             descriptor = os.open(os.path.realpath(path), DIRECTORY)
             stack.callback(os.close, descriptor)
             roots.append(descriptor)
-        yield Layers(roots)
+        layers = Layers(roots)
+        stack.callback(layers.close)
+        yield layers
 
 
 def _add(found: dict[bytes, Place | None], closed: set[bytes], name: bytes, place: Place) -> None:

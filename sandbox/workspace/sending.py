@@ -55,8 +55,8 @@ def _record(layers: Layers, place: Place, sent: Sent) -> Iterator[bytes]:
             yield _head(place.path, b"", place.facts, 0, sent)
         case "link":
             try:
-                with layers.file(place) as (here, name):
-                    target = os.readlink(name, dir_fd=here)
+                here, name = layers.file(place)
+                target = os.readlink(name, dir_fd=here)
             except FileNotFoundError:
                 return
             yield _head(place.path, target, place.facts, 0, sent)
@@ -70,8 +70,8 @@ def _record(layers: Layers, place: Place, sent: Sent) -> Iterator[bytes]:
 
 def _file(layers: Layers, place: Place, sent: Sent) -> Iterator[bytes]:
     try:
-        with layers.file(place) as (here, name):
-            descriptor = os.open(name, FILE, dir_fd=here)
+        here, name = layers.file(place)
+        descriptor = os.open(name, FILE, dir_fd=here)
     except FileNotFoundError:
         return
     try:
