@@ -15,7 +15,13 @@ from tests.fakes import FakeSandbox
 REAL: dict[str, BaseKind] = {"docker": "auto", "carried": "copy"}
 
 
-@pytest.fixture(params=["fake", *(pytest.param(name, marks=pytest.mark.engine) for name in REAL)])
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("docker", marks=pytest.mark.engine),
+        pytest.param("carried", marks=[pytest.mark.engine, pytest.mark.slow]),
+    ]
+)
 async def any_sandbox(request: pytest.FixtureRequest, checkout: Path, tmp_path: Path) -> AsyncIterator[Sandbox]:
     """A sandbox on the `checkout` fixture."""
     if request.param == "fake":
