@@ -10,6 +10,7 @@ import stat
 import pytest
 
 from images.image import Image
+from sandbox.choice import Choice
 from sandbox.gate.freeze import mark_beginning, note_checkout
 from sandbox.opening import prepare
 from sandbox.sessions import Sessions
@@ -40,7 +41,8 @@ def waiting(project, variables):
                 (project / path).parent.mkdir(parents=True, exist_ok=True)
                 (project / path).write_text("old\n")
         sessions = Sessions(type(project)(variables["XDG_STATE_HOME"]) / "paddock")
-        session = prepare(sessions=sessions, checkout=project, kind="exec", image=Image("base", "sha256:0"))
+        image, live = Image("base", "sha256:0"), Choice(base="live")
+        session = prepare(sessions=sessions, checkout=project, kind="exec", image=image, choice=live)
         note_checkout(session, mark_beginning(session))
         for path, content in files.items():
             target = session.upper / path
