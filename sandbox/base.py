@@ -11,12 +11,6 @@ from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import Hidden
 from sandbox.limits import LimitReached
 
-PYTHON = "/opt/paddock/box/bin/python3"
-RIPGREP = "/opt/paddock/box/bin/rg"
-"""Programs that every sandbox has, whatever its image holds: a Python with its standard library's core, and ripgrep."""
-APART = {"LD_PRELOAD": "", "LD_LIBRARY_PATH": ""}
-"""The environment these programs want: what an image has its own programs load is not made for them."""
-
 Stream = Literal["stdout", "stderr"]
 Status = Literal["running", "exited", "timed out", "killed", "lost"]
 OnOutput = Callable[[Stream, bytes], None]

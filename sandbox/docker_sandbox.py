@@ -12,6 +12,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from sandbox.account import Account
+from sandbox.around import Around
 from sandbox.background import Background, Backgrounds, heard_by
 from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
@@ -29,7 +30,7 @@ from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import Hidden
 from sandbox.hiding.hiding import Hiding
 from sandbox.inside import absolute
-from sandbox.life import Around, Life
+from sandbox.life import Life
 from sandbox.limits import LimitReached, full_at
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of

@@ -5,15 +5,14 @@ other. What was running in one that died has an unknown outcome, and its call ra
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
+from sandbox.around import Around
 from sandbox.container import Container, create, greeted, remove_earlier
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
@@ -24,23 +23,6 @@ from sandbox.sessions import Session
 from sandbox.states import Patience, Refused, Running, Starting, State, Stopped, Stopping, Why, farewell, storm
 from sandbox.toolbox import PROGRAMS
 from sandbox.workspace.placement import carry, placement_of
-
-
-@dataclass(frozen=True)
-class Around:
-    """What is done with every container.
-
-    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet; `filled`
-    when its guest answers, before any call. `still` keeps what is inside from running for a block. `beside` runs beside
-    it and ends with it; `leave` is awaited before it is ended, unless it has died.
-    """
-
-    before: Callable[[], Awaitable[None]]
-    ready: Callable[[], Awaitable[None]]
-    filled: Callable[[Container], Awaitable[None]]
-    still: Callable[[Container], AbstractAsyncContextManager[None]]
-    leave: Callable[[Container], Awaitable[None]]
-    beside: Callable[["Life"], Coroutine[Any, Any, None]]
 
 
 class Life:

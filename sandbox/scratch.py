@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.base import PYTHON
 from sandbox.engine import Engine
 from sandbox.labels import Owner, labels
 from sandbox.profile import User, profile_of
+from sandbox.programs import PYTHON
 from sandbox.sessions import Session
 from sandbox.toolbox import BUSYBOX, image_on
 

@@ -12,13 +12,14 @@ from typing import Final
 import anyio
 
 from images.image import Image
-from sandbox.base import PYTHON, Command, ExecResult
+from sandbox.base import Command, ExecResult
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.opening import opened, prepare
 from sandbox.profile import CAPABILITIES, MIB, Profile, User, profile_of
+from sandbox.programs import PYTHON
 from sandbox.sessions import Meta, Sessions
 
 MEMORY: Final = 192 * MIB

@@ -5,7 +5,7 @@ right to signal, on the toolbox alone, and says nothing but how it ended. What s
 on with the rest.
 """
 
-from sandbox.base import PYTHON
+from sandbox.programs import PYTHON
 
 HOLD = """
 import glob, os, signal, sys, time

@@ -16,9 +16,9 @@ from images import definition
 from images.definition import Definition
 from images.image import OnProgress, Progress
 from sandbox import shared
-from sandbox.base import PYTHON
 from sandbox.engine import Engine
 from sandbox.profile import CAPABILITIES, Profile, User
+from sandbox.programs import PYTHON
 from sandbox.shared import Filling
 
 GUEST = "sandbox.guest"

@@ -26,12 +26,13 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from sandbox.background import Background, Backgrounds, heard_by
-from sandbox.base import PYTHON, RIPGREP, Call, Command, Entry, ExecResult, OnOutput, Output, Stream
+from sandbox.base import Call, Command, Entry, ExecResult, OnOutput, Output, Stream
 from sandbox.changes import Change, ChangeSet, Directory, File, Link, Node
 from sandbox.errors import FileError, FileErrorKind, PortClosed, SandboxError, SandboxLost
 from sandbox.gate.pulse import OnProgress
 from sandbox.hiding.hidden import NOTHING, Hidden
 from sandbox.limits import LimitReached
+from sandbox.programs import PYTHON, RIPGREP
 from tests.fake_terminal import FakeTerminal
 
 MARK = "FAKE_SANDBOX_CALL"

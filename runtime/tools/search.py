@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 
 from runtime.tools.text import clean, decoded
 from runtime.tools.tool import Context, ToolFailed
-from sandbox.base import APART, PYTHON, RIPGREP, Command
+from sandbox.base import Command
 from sandbox.errors import FileError
+from sandbox.programs import APART, PYTHON, RIPGREP
 
 TIMEOUT = 60.0
 KEPT = 8 * 1024 * 1024

@@ -16,7 +16,6 @@ import anyio
 import anyio.to_thread
 
 from images.image import Progress
-from sandbox.base import PYTHON
 from sandbox.channel import Stream
 from sandbox.container import Container
 from sandbox.errors import FileError, SandboxError, SandboxLost
@@ -24,6 +23,7 @@ from sandbox.filing import asked
 from sandbox.frames import Kind
 from sandbox.gate.collect import SIZE_LIMIT
 from sandbox.pausing import alone, paused
+from sandbox.programs import PYTHON
 from sandbox.running import done_of
 from sandbox.sessions import Session
 from sandbox.tasks import beside

@@ -14,10 +14,11 @@ from runtime.agent import agent_for
 from runtime.events import Event, ToolFinished
 from runtime.script import ScriptServer, parse_script
 from runtime.settings import Bounds, ModelChoice, Places
-from sandbox.base import APART, PYTHON, RIPGREP, Command
+from sandbox.base import Command
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
+from sandbox.programs import APART, PYTHON, RIPGREP
 from sandbox.sessions import Session, Sessions
 from tests.images_made import busybox, made
 

@@ -10,10 +10,10 @@ import pytest
 
 from images import definition
 from sandbox import shared, toolbox
-from sandbox.base import PYTHON, RIPGREP
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.labels import LABEL, OWNER_LABEL, SESSION_LABEL
+from sandbox.programs import PYTHON, RIPGREP
 from sandbox.shared import READY, Filling
 
 pytestmark = pytest.mark.engine

@@ -1,0 +1,25 @@
+"""What is done around a container: the hooks of a sandbox's life, as one value."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.container import Container
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is done with every container.
+
+    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet; `filled`
+    when its guest answers, before any call. `still` keeps what is inside from running for a block. `beside` runs beside
+    it and ends with it; `leave` is awaited before it is ended, unless it has died.
+    """
+
+    before: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[None]]
+    filled: Callable[[Container], Awaitable[None]]
+    still: Callable[[Container], AbstractAsyncContextManager[None]]
+    leave: Callable[[Container], Awaitable[None]]
+    beside: Callable[[Any], Coroutine[Any, Any, None]]
