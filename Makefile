@@ -41,8 +41,8 @@ matrix: .venv/.dev engine ## try the attacks on a sandbox in every profile, and 
 picture: .venv/.dev ## draw the screenshot in docs/ again
 	@$(BIN)/python -m tests.cli.review.picture
 
-bench: .venv/.dev engine ## measure against raw Docker, git and cp, as ratios
-	@$(BIN)/python -m benchmarks
+bench: .venv/.dev .venv/.bench engine ## measure against raw Docker, git, cp and peers, as ratios (PART="start call" for some)
+	@$(BIN)/python -m benchmarks $(PART)
 
 all: check test bench ## everything above
 
@@ -52,6 +52,7 @@ lock: .venv/.dev ## pin every dependency again, with hashes (UPGRADE=1 for newer
 	@$(PIN) pyproject.toml -o requirements/runtime.lock
 	@$(PIN) pyproject.toml --group dev -c requirements/runtime.lock -o requirements/dev.lock
 	@$(PIN) --group build -c requirements/dev.lock -o requirements/build.lock
+	@$(PIN) --group bench --excludes requirements/bench.excludes -o requirements/bench.lock
 	@$(PIN) --group lock -o requirements/lock.lock
 	@if grep -nE '://|^-' requirements/*.lock; then echo "a lock file may name no address" >&2; exit 1; fi
 
@@ -72,5 +73,9 @@ engine: .venv/.runtime
 .venv/.dev: requirements/dev.lock pyproject.toml
 	@requirements/install dev
 	@touch .venv/.runtime $@
+
+.venv/.bench: requirements/bench.lock requirements/bench.excludes | .venv/.dev
+	@requirements/install bench
+	@touch $@
 
 .PHONY: help demo test test-fast test-slow test-root check matrix picture bench all lock clean engine

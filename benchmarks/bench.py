@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,10 @@ class Bench:
         choice = Choice(base=base)
         return prepare(sessions=sessions, checkout=checkout, kind="exec", image=self.image, choice=choice)
 
+    def docker_run(self, *argv: str, options: Sequence[str] = ("--rm",)) -> Sequence[str]:
+        """Docker's own command for a program in the same image, as much apart from the network."""
+        return ["docker", "run", *options, "--network", "none", self.image.id, *argv]
+
     def variables(self) -> dict[str, str]:
         """What a command of ours needs to find these sessions, and to run from any folder."""
         return {"XDG_STATE_HOME": str(self.folder / "state"), "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -61,9 +65,12 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), "-c", "gc.auto=0", *arguments], check=True, capture_output=True)
 
 
-async def process(*argv: str | os.PathLike[str], keep: Sequence[int] = (0,)) -> bytes:
-    """Run a program on the host to its end; returns what it printed."""
-    done = await anyio.run_process([os.fspath(part) for part in argv], check=False)
+async def process(
+    *argv: str | os.PathLike[str], keep: Sequence[int] = (0,), variables: Mapping[str, str] | None = None
+) -> bytes:
+    """Run a program on the host to its end, with `variables` besides our own; returns what it printed."""
+    environment = {**os.environ, **(variables or {})}
+    done = await anyio.run_process([os.fspath(part) for part in argv], check=False, env=environment)
     if done.returncode not in keep:
         raise RuntimeError(f"{argv[0]} ended with {done.returncode}: {done.stderr.decode()}")
     return done.stdout

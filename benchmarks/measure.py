@@ -5,26 +5,29 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 Step = Callable[[], Awaitable[object]]
+"""What is measured. One that returns a float has timed itself, in seconds."""
+Unit = Literal["seconds", "bytes", "a second"]
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: ours, theirs, and what we said we would reach (`most` for a ratio, or for seconds)."""
+    """One line of the table: ours, theirs, and what we said we would reach."""
 
     what: str
-    seconds: float
+    ours: float
     against: str = ""
-    their_seconds: float | None = None
+    theirs: float | None = None
     reach: str = ""
+    unit: Unit = "seconds"
 
     @property
     def ratio(self) -> float | None:
-        """Ours divided by theirs: below 1 is faster."""
-        return self.seconds / self.their_seconds if self.their_seconds else None
+        """Ours divided by theirs: below 1 is faster, or smaller; of a rate, above 1 is faster."""
+        return self.ours / self.theirs if self.theirs else None
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,19 @@ async def in_turn(steps: Mapping[str, Step], *, rounds: int, warm: int = 1) -> M
     for number in range(rounds + warm):
         for name, step in steps.items():
             began = time.perf_counter()
-            await step()
+            own = await step()
             if number >= warm:
-                taken[name].append(time.perf_counter() - began)
+                taken[name].append(own if isinstance(own, float) else time.perf_counter() - began)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
 def table(rows: list[Row]) -> str:
     """The rows for people to read."""
-    lines = [f"{'what':58}{'ours':>12}  {'ratio':>8}  {'against':34}reach", "-" * 128]
+    lines = [f"{'what':58}{'ours':>12}  {'ratio':>8}  {'against':46}reach", "-" * 140]
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f} ×"
-        against = row.against if row.their_seconds is None else f"{row.against} ({shown(row.their_seconds)})"
-        lines.append(f"{row.what:58}{shown(row.seconds):>12}  {ratio:>8}  {against:34}{row.reach}")
+        against = row.against if row.theirs is None else f"{row.against} ({shown(row.theirs, row.unit)})"
+        lines.append(f"{row.what:58}{shown(row.ours, row.unit):>12}  {ratio:>8}  {against:46}{row.reach}")
     return "\n".join(lines)
 
 
@@ -95,6 +98,12 @@ def _cell(row: Growth, size: int, before: int | None) -> str:
     return shown(row.at[size]) + factor
 
 
-def shown(seconds: float) -> str:
-    """Seconds in the unit that reads best."""
-    return f"{seconds * 1000:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
+def shown(amount: float, unit: Unit = "seconds") -> str:
+    """An amount in the unit that reads best."""
+    match unit:
+        case "bytes":
+            return f"{amount / 1e6:.1f} MB"
+        case "a second":
+            return f"{amount:.2f} /s"
+        case "seconds":
+            return f"{amount * 1000:.2f} ms" if amount < 1 else f"{amount:.2f} s"
