@@ -1,14 +1,22 @@
 """What a terminal shows: an emulator, fed with what a program said. Those bytes are hostile: none may make it raise."""
 
 import functools
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyte
+from pyte import modes
 
 from runtime.tools.text import decoded
 
 MOST_ANSWERS = 64
+MOST_MARKS = 8
+"""Accents on one letter; the emulator takes longer for each further one, without an end."""
+COSTLY = {modes.DECSCNM, modes.DECCOLM}
+"""Modes by which a few bytes draw all of the screen anew: its colours, which no text shows, and its width, which is
+ours to set.
+"""
 
 
 class Emulator(pyte.Screen):
@@ -22,6 +30,35 @@ class Emulator(pyte.Screen):
         """A program asked where the cursor is, or what terminal this is."""
         if len(self.answers) < MOST_ANSWERS:
             self.answers.append(data)
+
+    def draw(self, data: str) -> None:
+        """Show text."""
+        super().draw(data if data.isascii() else self._with_few_marks(data))
+
+    def alignment_display(self) -> None:
+        """A picture for who adjusts a tube: three bytes that fill the screen."""
+
+    def set_mode(self, *numbers: int, **more: Any) -> None:  # noqa: ANN401 - as above
+        """Turn modes on."""
+        super().set_mode(*_cheap(numbers, **more), **more)
+
+    def reset_mode(self, *numbers: int, **more: Any) -> None:  # noqa: ANN401 - as above
+        """Turn modes off."""
+        super().reset_mode(*_cheap(numbers, **more), **more)
+
+    def _with_few_marks(self, data: str) -> str:
+        x, y = (self.cursor.x, self.cursor.y) if self.cursor.x else (self.columns, self.cursor.y - 1)
+        marks = len(unicodedata.normalize("NFD", self.buffer[y][x - 1].data)) if y >= 0 else 0
+        kept = []
+        for char in data:
+            marks = marks + 1 if unicodedata.combining(char) else 0
+            if marks <= MOST_MARKS:
+                kept.append(char)
+        return "".join(kept)
+
+
+def _cheap(numbers: Sequence[int], *, private: bool = False, **_: object) -> Sequence[int]:
+    return [number for number in numbers if not (private and number << 5 in COSTLY)]
 
 
 def _forgiving(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -142,7 +142,7 @@ async def settle(given: TerminalInput, process: Process, screen: "Screen", conte
             with anyio.move_on_after(QUIET / 4):
                 await process.news()
             await anyio.sleep(BETWEEN_LOOKS)
-    screen.feed(process.take().tail)
+    await anyio.to_thread.run_sync(screen.feed, process.take().tail)
     if given.wait_for is not None and not await shows(given.wait_for, screen, context):
         return (
             skipped,

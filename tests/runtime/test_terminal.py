@@ -152,5 +152,15 @@ def test_no_bytes_break_the_screen_nor_put_a_control_character_on_it(pieces: lis
     assert not [character for row in rows for character in row if ord(character) < 32 or character == "\x7f"]
 
 
+def test_few_bytes_do_not_draw_much() -> None:
+    screen = Screen(10, 40)
+    for _ in range(3):
+        screen.feed(b"e" + "\u0316".encode() * 2000)
+        screen.feed(b"\x1b[C\x1b[D" + "\u0316".encode() * 2000)
+    screen.feed(b"\x1b#8\x1b[?3h\x1b[?5h")
+    assert screen.size == (10, 40)
+    assert screen.rows() == ["".join(f"e{chr(0x316) * 8}" for _ in range(3))]
+
+
 def test_every_key_is_named_in_what_the_model_is_told() -> None:
     assert all(bytes_of(name) for name in KEYS)

@@ -1,0 +1,95 @@
+"""An image that its maker means harm with: it brings code to where programs of ours look for theirs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from images.image import Image
+from sandbox.accounts import accounts
+from sandbox.base import Command
+from sandbox.choice import Choice, ProfileName
+from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
+from sandbox.errors import SandboxError
+from sandbox.opening import opened, prepare
+from sandbox.profile import User
+from sandbox.sessions import Sessions
+from sandbox.toolbox import BOX, BUSYBOX
+from tests.images_made import Files, busybox, made
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+SHELL = ("sh", "echo", "cat", "mkdir")
+WAITS_FOR_EVER = None
+"""A fifo: whoever opens it stays there."""
+
+
+@pytest.fixture(scope="module")
+def shell(engine: Engine) -> Files:
+    return {"/bin/busybox": busybox(engine), **{f"/bin/{name}": "busybox" for name in SHELL}}
+
+
+@pytest.fixture
+def on(engine: Engine, state: Path, checkout: Path) -> Callable[..., DockerSandbox]:
+    def sandbox(image: Image, profile: ProfileName = "default") -> DockerSandbox:
+        choice = Choice(profile=profile)
+        session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
+        return opened(session, engine)
+
+    return sandbox
+
+
+async def greets(sandbox: DockerSandbox) -> None:
+    result = await sandbox.run(Command(["/bin/sh", "-c", "echo works"], sandbox.root))
+    container = await sandbox.ready()
+    assert (result.stdout.all, container.channel.last_words) == (b"works\n", "")
+
+
+async def test_an_image_brings_no_library_of_python_to_the_guest(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox]
+) -> None:
+    image = made(
+        engine, "library", {**shell, "/opt/lib/python311.zip": b"", "/opt/lib/python3.11/encodings.py": b"1/0"}
+    )
+    async with on(image) as sandbox:
+        await greets(sandbox)
+
+
+@pytest.mark.parametrize("place", ["locale-archive", "C.UTF-8/LC_CTYPE", "C.utf8/LC_CTYPE"])
+async def test_no_locale_of_the_image_is_read_by_the_guest(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox], place: str
+) -> None:
+    image = made(engine, "locale", {**shell, f"/usr/lib/locale/{place}": WAITS_FOR_EVER})
+    async with on(image) as sandbox:
+        await greets(sandbox)
+
+
+@pytest.mark.parametrize("profile", ["default", "build", "compat"])
+async def test_what_an_image_has_every_program_load_is_not_loaded_by_the_guest(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox], profile: ProfileName
+) -> None:
+    image = made(engine, "preload", {**shell, "/etc/ld.so.preload": b"/evil.so\n", "/evil.so": b"not a library"})
+    async with on(image, profile) as sandbox:
+        await greets(sandbox)
+
+
+async def test_an_image_runs_nothing_where_its_etc_is_copied(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox]
+) -> None:
+    evil = b"#!/bin/sh\necho /evil.so > /target/ld.so.preload\n"
+    files = {**shell, "/etc/a/b": BOX, "/etc/c": b"", BUSYBOX: evil}
+    image = made(engine, "filling", files, Volumes={"/etc/a/b/bin": {}})
+    with pytest.raises(SandboxError):
+        async with on(image) as sandbox:
+            await greets(sandbox)
+    assert f"{accounts(image.id, User(os.getuid(), os.getgid())).volume}-ready" not in engine.shared_volumes()
+
+
+async def test_an_image_lays_no_folder_over_what_is_brought_along(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox]
+) -> None:
+    image = made(engine, "covering", {**shell, "/etc/a/b": BOX}, Volumes={"/etc/a/b/tools": {}})
+    with pytest.raises(SandboxError, match="the image lays a folder of its own over '/opt/paddock/box/tools'"):
+        async with on(image) as sandbox:
+            await greets(sandbox)
