@@ -70,7 +70,8 @@ def ensure(engine: Engine, one: Accounts) -> None:
     if shared.is_whole(one.volume, engine.shared_volumes()):
         return
     argv = (toolbox.BUSYBOX, "sh", "-c", COPY, "sh", one.name, one.passwd, one.group, one.gitconfig)
-    shared.fill(engine, one.volume, "etc", Filling(one.image, argv, (toolbox.mount(),)))
+    own = tuple(place for place in engine.images.wishes(one.image).volumes if place not in ("/etc", toolbox.PLACE))
+    shared.fill(engine, one.volume, "etc", Filling(one.image, argv, own, (toolbox.mount(),)))
 
 
 def _gitconfig(who: Author) -> str:

@@ -1,5 +1,6 @@
 """The engine's images: `images.image.ImageStore` on Docker's API."""
 
+import posixpath
 from collections.abc import Mapping
 from typing import IO
 
@@ -80,7 +81,8 @@ class DockerImages:
                 raise UnknownImage(f"image {image_id} is not on the engine any more") from error
         variables = (one.partition("=") for one in found.get("Env") or [])
         environment = {name: value for name, mark, value in variables if mark}
-        return Wishes(environment, tuple(found.get("Volumes") or ()))
+        places = {posixpath.normpath("/" + place.lstrip("/")) for place in found.get("Volumes") or ()}
+        return Wishes(environment, tuple(sorted(places)))
 
 
 def _not_pulled(reference: str, reason: str) -> str:

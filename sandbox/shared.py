@@ -24,11 +24,13 @@ POLL = 0.1
 class Filling:
     """How to fill a volume: what runs, as root but without a network, on which image, and what else it sees.
 
-    The volume is at `/target`.
+    The volume is at `/target`. `volumes` are the folders that the image wants for itself: they are empty, and in
+    memory, for what it has there could lie on top of what we mount.
     """
 
     image: str
     argv: tuple[str, ...]
+    volumes: tuple[str, ...] = ()
     mounts: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -114,6 +116,7 @@ def _config(name: str, filling: Filling) -> Mapping[str, Any]:
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": 64,
             "Memory": 512 * 1024 * 1024,
+            "Tmpfs": dict.fromkeys(filling.volumes, "ro"),
             "Mounts": [mount(name, "/target", read_only=False), *filling.mounts],
         },
     }

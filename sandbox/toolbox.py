@@ -89,10 +89,10 @@ def entrypoint(user: User, profile: Profile, files: Mapping[str, str], own: Sequ
     `own` are folders that are made the user's.
 
     It is started by a static program that takes away what the image says about the environment: `LD_PRELOAD` and the
-    like would put the image's own code into the guest.
+    like would put the image's own code into the guest. So would a locale, whose files name libraries to load.
     """
     rights = [CAPABILITIES[name] for name in profile.capabilities]
     settings = json.dumps(
         {"uid": user.uid, "gid": user.gid, "capabilities": rights, "files": dict(files), "own": list(own)}
     )
-    return [BUSYBOX, "env", "-i", PYTHON, "-I", "-S", "-c", START, settings]
+    return [BUSYBOX, "env", "-i", "LC_ALL=C", PYTHON, "-I", "-S", "-c", START, settings]

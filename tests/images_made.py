@@ -12,8 +12,8 @@ from images.image import Image
 from sandbox.engine import Engine
 from sandbox.toolbox import BUSYBOX, image_on
 
-Files = Mapping[str, bytes | str]
-"""Programs by absolute path; a text is where a link leads, bytes are an executable file."""
+Files = Mapping[str, bytes | str | None]
+"""Programs by absolute path; a text is where a link leads, bytes are an executable file, None is a fifo."""
 
 
 def made(engine: Engine, name: str, files: Files, **config: Any) -> Image:
@@ -51,6 +51,9 @@ def _tar(files: Files) -> bytes:
             info.mode = 0o755
             if isinstance(content, str):
                 info.type, info.linkname = tarfile.SYMTYPE, content
+                tar.addfile(info)
+            elif content is None:
+                info.type = tarfile.FIFOTYPE
                 tar.addfile(info)
             else:
                 info.size = len(content)

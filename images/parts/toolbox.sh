@@ -22,6 +22,11 @@ cp -r "$FILES/." $box/lib/python3.11/
 # The loader under a name without the machine's, then every library that is asked for by what is there.
 loader=$(echo usr/lib*/ld-linux*.so.* lib*/ld-linux*.so.* | tr ' ' '\n' | grep -v '\*' | head -n 1)
 cp "$(readlink -f "$loader")" $box/lib/ld.so
+# The image's own word on what every program has to load is not heeded: the name is of the same length, and never there.
+LC_ALL=C sed -i 's|/etc/ld\.so\.preload|/opt/paddock/box/-|g' $box/lib/ld.so
+! grep -q /etc/ld.so.preload $box/lib/ld.so
+# Python looks for this above its own folder, too, and takes all it runs from beside it: the first to be found is ours.
+: > $box/lib/python311.zip
 needs() {
     chroot . "/$loader" --list "/$1" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p'
 }

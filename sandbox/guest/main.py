@@ -21,6 +21,7 @@ from sandbox.guest.call import Call
 from sandbox.guest.helper import Helper
 from sandbox.guest.hold import Hold
 from sandbox.guest.limits import Limits
+from sandbox.guest.place import find_shell, require_untouched
 from sandbox.guest.processes import Crew, descendants, kill_below
 from sandbox.guest.relay import MOST, Relay, listening
 from sandbox.guest.rights import drop_root
@@ -277,14 +278,8 @@ class Guest:
         return crew
 
 
-SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh")
-
-
-def find_shell():
-    return next((shell for shell in SHELLS if os.path.exists(shell)), "/opt/paddock/box/tools/sh")
-
-
 def main(config):
+    require_untouched()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it waits: a crew may be told to kill at its birth
