@@ -14,26 +14,32 @@ from images.image import Wishes
 from sandbox import accounts, toolbox
 from sandbox.channel import Channel
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
 from sandbox.frames import VERSION
+from sandbox.given import Given, excess
 from sandbox.labels import Owner, labels
 from sandbox.profile import User, profile_of, request, user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.workspace import tree
+from sandbox.workspace.placement import placement_of
 
 START_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container that exists, the socket to its stdin and stdout, what its image asks for, and whom tools run as."""
+    """A container that exists, the socket to its stdin and stdout, what its image asks for, whom tools run as.
+
+    `asked` is what the engine was asked for: the request's `HostConfig`.
+    """
 
     id: str
     engine: Engine
     channel: Channel
     wishes: Wishes
     user: User
+    asked: Mapping[str, Any]
 
     async def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -93,7 +99,7 @@ async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    container = Container(id_, engine, channel, wishes, user)
+    container = Container(id_, engine, channel, wishes, user, config["HostConfig"])
     try:
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
@@ -108,10 +114,11 @@ class Hello(pydantic.BaseModel):
     version: int
     python: tuple[int, int, int]
     shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh", "/opt/paddock/box/tools/sh"]
+    given: Given
 
 
 async def greeted(container: Container) -> str:
-    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost."""
+    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost, SandboxError."""
     with anyio.move_on_after(START_SECONDS):
         await container.channel.ready.wait()
     if container.channel.hello is None:
@@ -122,13 +129,16 @@ async def greeted(container: Container) -> str:
         raise SandboxLost("the sandbox did not introduce itself") from error
     if hello.version != VERSION:
         raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
+    if more := excess(hello.given, container.asked):
+        raise SandboxError(f"the engine gave the container {more}: refusing to run in that")
     return hello.shell
 
 
 def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes, User]:
     """The engine's request, what the image asks for, and whom tools run as."""
     meta = session.meta()
-    engine.kind.check(meta.uid)
+    if (why := engine.kind.stranger(meta.uid)) and placement_of(session).kind == "mounted":
+        raise Unmountable(f"the workspace cannot be mounted: {why}", why)
     wishes = engine.images.wishes(meta.image)
     profile, user, owner = profile_of(meta.choice), user_of(meta, engine.kind.inside), Owner.of(session.id)
     toolbox.ensure(engine, lambda _: None)
