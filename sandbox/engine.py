@@ -155,7 +155,7 @@ class Engine:
             try:
                 self._api.pause(container)
             except docker.errors.APIError as error:
-                if not is_conflict(error):
+                if "already paused" not in str(error.explanation):
                     raise
                 # Nobody else pauses (sandbox.pausing): a busy engine heard of the pause before after its end, and
                 # believes in it still.
