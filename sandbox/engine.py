@@ -173,7 +173,7 @@ class Engine:
     def _inside(self, container: str, script: str) -> None:
         """Run a program of ours in a container that has the toolbox, to its end. Raises SandboxError if it fails."""
         with self._calls():
-            made = self._api.exec_create(container, stopping.argv(script), user="0:0", stdout=True, stderr=True)
+            made = self._api.exec_create(container, stopping.argv(script), user="0:0", workdir="/")
             self._api.exec_start(made["Id"])
             code = self._api.exec_inspect(made["Id"])["ExitCode"]
         if code != 0:
