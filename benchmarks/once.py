@@ -9,7 +9,7 @@ from benchmarks.bench import Bench, process
 from benchmarks.measure import Row, in_turn
 from sandbox import accounts, shared, toolbox
 from sandbox.base import PYTHON
-from sandbox.identity import invoking_user
+from sandbox.identity import author, invoking_user
 from sandbox.shared import READY, Filling
 
 
@@ -17,7 +17,7 @@ async def rows(bench: Bench) -> list[Row]:
     """Each filled anew under a name of our own; those in use are left alone."""
     engine, made = bench.engine, list[str]()
     box = toolbox.image_on(engine, lambda _: None)
-    who = accounts.accounts(bench.image.id, invoking_user())
+    who = accounts.accounts(bench.image.id, invoking_user(), author())
 
     def fill_toolbox() -> None:
         made.append(f"paddock-toolbox-bench{os.urandom(6).hex()}")
@@ -26,7 +26,7 @@ async def rows(bench: Bench) -> list[Row]:
     def fill_etc() -> None:
         fresh = replace(who, name=f"bench{os.urandom(6).hex()}")
         made.append(fresh.volume)
-        accounts.ensure(engine, fresh)
+        accounts.ensure(engine, fresh, ())
 
     try:
         times = await in_turn(

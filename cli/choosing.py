@@ -69,7 +69,7 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     found = chosen(folder, rules.files(wanted.settings), flags, session)
     for notice in found.notices:
         place.stderr().line(f"paddock: {safe.line(notice)}")
-    facts = engine.facts()
+    facts = engine.known
     try:
         runtime = checked_runtime(found.choice.runtime, facts)
     except UnknownRuntime as error:

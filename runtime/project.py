@@ -203,7 +203,7 @@ def _chosen(folder: Path, profile: ProfileName | None, engine: Engine, session: 
             f"settings choose the profile {found.choice.profile}, in which tools are root inside: name it, as in "
             f'project(…, profile="{found.choice.profile}")'
         )
-    facts = engine.facts()
+    facts = engine.known
     checked_runtime(found.choice.runtime, facts)
     if found.must_be_patched and (known := holes(facts)):
         raise SandboxError(f"{known[0].sentence}, and settings require a patched engine (requirePatched)")

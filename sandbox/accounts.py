@@ -5,13 +5,13 @@ sees the host. It is made once for an image and a user. `ld.so.preload` is left 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox import shared, toolbox
 from sandbox.engine import Engine
-from sandbox.identity import GIT_SETTINGS, Author, author, login, quoted
+from sandbox.identity import GIT_SETTINGS, Author, login, quoted
 from sandbox.profile import HOME, User
 from sandbox.shared import Filling
 
@@ -52,9 +52,9 @@ class Accounts:
         return shared.mount(self.volume, "/etc")
 
 
-def accounts(image: str, user: User) -> Accounts:
+def accounts(image: str, user: User, who: Author) -> Accounts:
     """The invoking user, in front of the image's own accounts, and their name for commits."""
-    name, who = login(user), author()
+    name = login(user)
     full = who.name.replace(":", " ").replace("\n", " ")
     return Accounts(
         image=image,
@@ -65,9 +65,9 @@ def accounts(image: str, user: User) -> Accounts:
     )
 
 
-def ensure(engine: Engine, one: Accounts) -> None:
-    """Have the volume on the engine; the toolbox is there. Raises SandboxError, EngineUnavailable."""
-    if shared.is_whole(one.volume, engine.shared_volumes()):
+def ensure(engine: Engine, one: Accounts, volumes: Collection[str]) -> None:
+    """Have the volume on the engine, which has these shared ones and the toolbox. Raises SandboxError."""
+    if shared.is_whole(one.volume, volumes):
         return
     argv = (toolbox.BUSYBOX, "sh", "-c", COPY, "sh", one.name, one.passwd, one.group, one.gitconfig)
     own = tuple(place for place in engine.images.wishes(one.image).volumes if place not in ("/etc", toolbox.PLACE))

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,32 +14,28 @@ from images.image import Wishes
 from sandbox import accounts, toolbox
 from sandbox.channel import Channel
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
 from sandbox.frames import VERSION
-from sandbox.given import Given, excess
+from sandbox.identity import Author, author
 from sandbox.labels import Owner, labels
 from sandbox.profile import User, profile_of, request, user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
+from sandbox.tasks import Asked, beside
 from sandbox.workspace import tree
-from sandbox.workspace.placement import placement_of
 
 START_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container that exists, the socket to its stdin and stdout, what its image asks for, whom tools run as.
-
-    `asked` is what the engine was asked for: the request's `HostConfig`.
-    """
+    """A container that exists, the socket to its stdin and stdout, what its image asks for, and whom tools run as."""
 
     id: str
     engine: Engine
     channel: Channel
     wishes: Wishes
     user: User
-    asked: Mapping[str, Any]
 
     async def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -86,7 +82,8 @@ async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable
     the start.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
-    config, wishes, user = await anyio.to_thread.run_sync(_config, session, engine)
+    known = await _ask(session, engine)
+    config, wishes, user = await anyio.to_thread.run_sync(_config, session, engine, known)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
     try:
@@ -99,7 +96,7 @@ async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    container = Container(id_, engine, channel, wishes, user, config["HostConfig"])
+    container = Container(id_, engine, channel, wishes, user)
     try:
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
@@ -114,11 +111,10 @@ class Hello(pydantic.BaseModel):
     version: int
     python: tuple[int, int, int]
     shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh", "/opt/paddock/box/tools/sh"]
-    given: Given
 
 
 async def greeted(container: Container) -> str:
-    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost, SandboxError."""
+    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost."""
     with anyio.move_on_after(START_SECONDS):
         await container.channel.ready.wait()
     if container.channel.hello is None:
@@ -129,26 +125,42 @@ async def greeted(container: Container) -> str:
         raise SandboxLost("the sandbox did not introduce itself") from error
     if hello.version != VERSION:
         raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
-    if more := excess(hello.given, container.asked):
-        raise SandboxError(f"the engine gave the container {more}: refusing to run in that")
     return hello.shell
 
 
-def _config(session: Session, engine: Engine) -> tuple[Mapping[str, Any], Wishes, User]:
+@dataclass(frozen=True)
+class _Known:
+    """What a request stands on: what the image asks for, the shared volumes that are there, whose commits are made."""
+
+    wishes: Wishes
+    volumes: Collection[str]
+    author: Author
+
+
+async def _ask(session: Session, engine: Engine) -> _Known:
+    """None of these questions waits for another: each takes milliseconds, and every start waits for all."""
+    image = session.meta().image
+    async with beside() as tasks:
+        wishes = Asked(tasks, lambda: engine.images.wishes(image))
+        volumes = Asked(tasks, engine.shared_volumes)
+        who = Asked(tasks, author)
+        return _Known(await wishes.answer(), await volumes.answer(), await who.answer())
+
+
+def _config(session: Session, engine: Engine, known: _Known) -> tuple[Mapping[str, Any], Wishes, User]:
     """The engine's request, what the image asks for, and whom tools run as."""
-    meta = session.meta()
-    if (why := engine.kind.stranger(meta.uid)) and placement_of(session).kind == "mounted":
-        raise Unmountable(f"the workspace cannot be mounted: {why}", why)
-    wishes = engine.images.wishes(meta.image)
+    meta, wishes = session.meta(), known.wishes
+    engine.kind.check(meta.uid)
     profile, user, owner = profile_of(meta.choice), user_of(meta, engine.kind.inside), Owner.of(session.id)
-    toolbox.ensure(engine, lambda _: None)
-    who = accounts.accounts(meta.image, user)
+    if not toolbox.is_among(known.volumes):
+        toolbox.ensure(engine, lambda _: None)
+    who = accounts.accounts(meta.image, user, known.author)
     mounts, files = [*tree.mounts(session, labels(owner)), toolbox.mount()], {}
     own = tree.carried(session)
     if profile.changes_image:
         files = {"/etc/gitconfig": who.gitconfig}
     else:
-        accounts.ensure(engine, who)
+        accounts.ensure(engine, who, known.volumes)
         mounts.append(who.mount())
     config = request(
         profile,

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -26,7 +27,6 @@ from sandbox.engine_places import MACHINES, EnginePlace, none_answers, places
 from sandbox.errors import EngineUnavailable, NameTaken, SandboxError, SandboxLost
 from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 from sandbox.podman import Volume
-from sandbox.present import Present, Usage
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
@@ -34,6 +34,23 @@ RECENT = 3
 REMOVALS = 5
 PASSING = ("directory not empty", "container state improper")
 """Why a removal fails and the next does not: Docker has just noted there that memory ran out; Podman is ending it."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """A container of ours, its state in the engine's own word, and when it was made, in seconds since 1970."""
+
+    owned: Owned
+    status: str
+    created: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a container uses: bytes of memory, without cached files, and processes with their threads."""
+
+    memory: int
+    processes: int
 
 
 class Engine:
@@ -76,10 +93,15 @@ class Engine:
     @functools.cached_property
     def kind(self) -> Kind:
         """Which engine it is, and what that changes; asked once. Raises EngineUnavailable."""
-        return kind_of(self.facts(), self.place.address)
+        return kind_of(self.known, self.place.address)
+
+    @functools.cached_property
+    def known(self) -> Mapping[str, Any]:
+        """Its facts, asked once: a start waits for them, and they take it longer than all its other questions."""
+        return self.facts()
 
     def facts(self) -> Mapping[str, Any]:
-        """What the engine says of itself (`docker info` and `docker version`). Raises EngineUnavailable."""
+        """What the engine says of itself now (`docker info` and `docker version`). Raises EngineUnavailable."""
         with self._calls():
             return {**self._api.info(), "Version": self._api.version()}
 
@@ -152,15 +174,7 @@ class Engine:
             self._inside(container, stopping.HOLD)
             return
         with self._calls():
-            try:
-                self._api.pause(container)
-            except docker.errors.APIError as error:
-                if "already paused" not in str(error.explanation):
-                    raise
-                # Nobody else pauses (sandbox.pausing): a busy engine heard of the pause before after its end, and
-                # believes in it still.
-                self._api.unpause(container)
-                self._api.pause(container)
+            self._api.pause(container)
 
     def unpause(self, container: str) -> None:
         """Let them run on."""
@@ -173,7 +187,7 @@ class Engine:
     def _inside(self, container: str, script: str) -> None:
         """Run a program of ours in a container that has the toolbox, to its end. Raises SandboxError if it fails."""
         with self._calls():
-            made = self._api.exec_create(container, stopping.argv(script), user="0:0", workdir="/")
+            made = self._api.exec_create(container, stopping.argv(script), user="0:0", stdout=True, stderr=True)
             self._api.exec_start(made["Id"])
             code = self._api.exec_inspect(made["Id"])["ExitCode"]
         if code != 0:
@@ -226,17 +240,12 @@ class Engine:
 
     def wait_gone(self, container: str) -> None:
         """Return when the container has been removed."""
-        with self._calls():
-            try:
-                self._api.wait(container, timeout=SECONDS, condition="removed")
-            except docker.errors.NotFound:
-                return
+        with self._calls(), contextlib.suppress(docker.errors.NotFound):
+            self._api.wait(container, timeout=SECONDS, condition="removed")
 
     def containers(self) -> Sequence[Owned]:
         """Every container with our label, running or not."""
-        with self._calls():
-            found = self._api.containers(all=True, filters={"label": LABEL})
-        return [owned(one["Id"], one["Labels"]) for one in found]
+        return [one.owned for one in self.present()]
 
     def present(self) -> Sequence[Present]:
         """The same, with what the engine's list says of each."""

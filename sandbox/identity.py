@@ -52,7 +52,8 @@ def invoking_user() -> User:
 
 def author() -> Author:
     """The user's own commit name, from their global git settings (never a repository's: that could be hostile)."""
-    return Author(_git_setting("user.name") or "Paddock", _git_setting("user.email") or "paddock@localhost")
+    said = _git_settings()
+    return Author(said.get("user.name") or "Paddock", said.get("user.email") or "paddock@localhost")
 
 
 def login(user: User) -> str:
@@ -84,12 +85,13 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _git_setting(name: str) -> str:
+def _git_settings() -> Mapping[str, str]:
+    """What git's own global settings say of the user; the last of several lines holds."""
     git = shutil.which("git")
     if git is None:
-        return ""
+        return {}
     neutral = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    asked = subprocess.run(
-        [git, "config", "--global", "--get", name], cwd="/", env=neutral, capture_output=True, check=False, timeout=10
-    )
-    return asked.stdout.decode("utf-8", "replace").strip()
+    argv = [git, "config", "--global", "--null", "--get-regexp", r"^user\.(name|email)$"]
+    asked = subprocess.run(argv, cwd="/", env=neutral, capture_output=True, check=False, timeout=10)
+    pairs = (entry.partition("\n") for entry in asked.stdout.decode("utf-8", "replace").split("\0"))
+    return {name: value.strip() for name, _, value in pairs}

@@ -1,12 +1,41 @@
-"""Task groups that do not change what their body raises, and time that runs out for what they run."""
+"""Task groups that do not change what their body raises, questions asked at once, and time that runs out."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
+Result = TypeVar("Result")
 TICK = 0.5
+
+
+class Asked(Generic[Result]):
+    """A blocking question, asked in a worker thread from now on; the answer is waited for where it is needed."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, question: Callable[[], Result]) -> None:
+        self._question = question
+        self._answers: list[Result] = []
+        self._error: Exception | None = None
+        self._done = anyio.Event()
+        tasks.start_soon(self._ask)
+
+    async def _ask(self) -> None:
+        try:
+            self._answers.append(await anyio.to_thread.run_sync(self._question))
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for the answer
+            self._error = error
+        finally:
+            self._done.set()
+
+    async def answer(self) -> Result:
+        """The answer, or the error that the question raised."""
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._answers[0]
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ its content. Nothing in it asks the image for anything: no Python, no C library,
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,12 @@ def volume_name() -> str:
 
 def is_there(engine: Engine) -> bool:
     """Whether the engine has it already. Raises EngineUnavailable."""
-    return shared.is_whole(volume_name(), engine.shared_volumes())
+    return is_among(engine.shared_volumes())
+
+
+def is_among(volumes: Collection[str]) -> bool:
+    """Whether an engine has it that has these shared volumes."""
+    return shared.is_whole(volume_name(), volumes)
 
 
 def ensure(engine: Engine, on_progress: OnProgress, cache: Path | None = None) -> None:

@@ -99,8 +99,7 @@ class Guest:
 
     def run(self):
         self.helper.start()
-        words = {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()}
-        send_json(1, 0, HELLO, {**words, "given": self.config["given"]})
+        send_json(1, 0, HELLO, {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()})
         self.frames = Frames()
         self.watch(0, self.on_host)
         while True:
@@ -289,7 +288,7 @@ def main(config):
             file.write(text)
     for path in config["own"]:
         os.chown(path, config["uid"], config["gid"])
-    config["given"] = drop_root(config)
+    drop_root(config)
     gc.freeze()
     gc.disable()
     Guest(config).run()
