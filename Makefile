@@ -12,7 +12,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.runtime ## set everything up, then watch an agent fix a failing test and the fix come home
 	@$(BIN)/paddock demo
@@ -25,6 +25,9 @@ test-fast: .venv/.dev ## run the tests that need no engine and take no time
 
 test-slow: .venv/.dev engine ## run the exhaustive tests that take minutes: every fault at every system call
 	@$(PYTEST) -m slow $(ARGS)
+
+test-engines: .venv/.dev engine ## run the suites on rootless Docker, Podman and others, as root (some 15 minutes)
+	@$(PYTEST) -m "slow or not slow" tests/engines $(ARGS)
 
 test-root: ## run only the tests that mount file systems, which takes root (after `make test`)
 	@$(PYTEST) -m root $(ARGS)
@@ -78,4 +81,4 @@ engine: .venv/.runtime
 	@requirements/install bench
 	@touch $@
 
-.PHONY: help demo test test-fast test-slow test-root check matrix picture bench all lock clean engine
+.PHONY: help demo test test-fast test-slow test-engines test-root check matrix picture bench all lock clean engine

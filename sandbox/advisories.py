@@ -58,7 +58,7 @@ ADVISORIES: Final = (
         ("CVE-2024-21626",),
         ("1.1.12",),
         "a working folder of /proc/self/fd/N leads to the host",
-        "our working folder is always /, and `exec` is not used",
+        "our working folder is always /",
     ),
     Advisory(
         "runc",

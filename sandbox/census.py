@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sandbox.engine import Engine, Usage
+from sandbox.engine import Engine
 from sandbox.errors import SandboxLost, StateError
 from sandbox.gate.notes import path_of
 from sandbox.gate.provenance import history
+from sandbox.present import Usage
 from sandbox.sessions import Meta, Session, Sessions
 
 State = Literal["running", "paused", "starting", "ending", "idle"]

@@ -14,8 +14,9 @@ from images.image import Wishes
 from sandbox import accounts, toolbox
 from sandbox.channel import Channel
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
 from sandbox.frames import VERSION
+from sandbox.given import Given, excess
 from sandbox.identity import Author, author
 from sandbox.labels import Owner, labels
 from sandbox.profile import User, profile_of, request, user_of
@@ -23,19 +24,24 @@ from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.tasks import Asked, beside
 from sandbox.workspace import tree
+from sandbox.workspace.placement import placement_of
 
 START_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container that exists, the socket to its stdin and stdout, what its image asks for, and whom tools run as."""
+    """A container that exists, the socket to its stdin and stdout, what its image asks for, whom tools run as.
+
+    `asked` is what the engine was asked for: the request's `HostConfig`.
+    """
 
     id: str
     engine: Engine
     channel: Channel
     wishes: Wishes
     user: User
+    asked: Mapping[str, Any]
 
     async def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -96,7 +102,7 @@ async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
         raise
-    container = Container(id_, engine, channel, wishes, user)
+    container = Container(id_, engine, channel, wishes, user, config["HostConfig"])
     try:
         await anyio.to_thread.run_sync(engine.start, id_)
     except BaseException:
@@ -111,10 +117,11 @@ class Hello(pydantic.BaseModel):
     version: int
     python: tuple[int, int, int]
     shell: Literal["/bin/bash", "/usr/bin/bash", "/bin/sh", "/opt/paddock/box/tools/sh"]
+    given: Given
 
 
 async def greeted(container: Container) -> str:
-    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost."""
+    """Wait for the guest's first words; the shell there is inside. Raises SandboxLost, SandboxError."""
     with anyio.move_on_after(START_SECONDS):
         await container.channel.ready.wait()
     if container.channel.hello is None:
@@ -125,6 +132,8 @@ async def greeted(container: Container) -> str:
         raise SandboxLost("the sandbox did not introduce itself") from error
     if hello.version != VERSION:
         raise SandboxLost(f"the sandbox speaks version {hello.version}, not {VERSION}")
+    if more := excess(hello.given, container.asked):
+        raise SandboxError(f"the engine gave the container {more}: refusing to run in that")
     return hello.shell
 
 
@@ -150,7 +159,8 @@ async def _ask(session: Session, engine: Engine) -> _Known:
 def _config(session: Session, engine: Engine, known: _Known) -> tuple[Mapping[str, Any], Wishes, User]:
     """The engine's request, what the image asks for, and whom tools run as."""
     meta, wishes = session.meta(), known.wishes
-    engine.kind.check(meta.uid)
+    if (why := engine.kind.stranger(meta.uid)) and placement_of(session).kind == "mounted":
+        raise Unmountable(f"the workspace cannot be mounted: {why}", why)
     profile, user, owner = profile_of(meta.choice), user_of(meta, engine.kind.inside), Owner.of(session.id)
     if not toolbox.is_among(known.volumes):
         toolbox.ensure(engine, lambda _: None)

@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -27,6 +26,7 @@ from sandbox.engine_places import MACHINES, EnginePlace, none_answers, places
 from sandbox.errors import EngineUnavailable, NameTaken, SandboxError, SandboxLost
 from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 from sandbox.podman import Volume
+from sandbox.present import Present, Usage
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
@@ -34,23 +34,6 @@ RECENT = 3
 REMOVALS = 5
 PASSING = ("directory not empty", "container state improper")
 """Why a removal fails and the next does not: Docker has just noted there that memory ran out; Podman is ending it."""
-
-
-@dataclass(frozen=True)
-class Present:
-    """A container of ours, its state in the engine's own word, and when it was made, in seconds since 1970."""
-
-    owned: Owned
-    status: str
-    created: int
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a container uses: bytes of memory, without cached files, and processes with their threads."""
-
-    memory: int
-    processes: int
 
 
 class Engine:
@@ -174,7 +157,15 @@ class Engine:
             self._inside(container, stopping.HOLD)
             return
         with self._calls():
-            self._api.pause(container)
+            try:
+                self._api.pause(container)
+            except docker.errors.APIError as error:
+                if "already paused" not in str(error.explanation):
+                    raise
+                # Nobody else pauses (sandbox.pausing): a busy engine heard of the pause before after its end, and
+                # believes in it still.
+                self._api.unpause(container)
+                self._api.pause(container)
 
     def unpause(self, container: str) -> None:
         """Let them run on."""
@@ -187,7 +178,7 @@ class Engine:
     def _inside(self, container: str, script: str) -> None:
         """Run a program of ours in a container that has the toolbox, to its end. Raises SandboxError if it fails."""
         with self._calls():
-            made = self._api.exec_create(container, stopping.argv(script), user="0:0", stdout=True, stderr=True)
+            made = self._api.exec_create(container, stopping.argv(script), user="0:0", workdir="/")
             self._api.exec_start(made["Id"])
             code = self._api.exec_inspect(made["Id"])["ExitCode"]
         if code != 0:

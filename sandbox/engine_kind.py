@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox import podman
-from sandbox.errors import SandboxError
 from sandbox.profile import ROOT, User
 
 CHECKED = (
@@ -56,24 +55,16 @@ class Kind:
         return f"limits not enforced by this engine ({self.name}): {', '.join(self.unlimited)}"
 
     def inside(self, invoking: User) -> User:
-        """Whose ids the invoking user's files have inside: a rootless engine shows its own user as root."""
-        return ROOT if self.is_rootless else invoking
+        """Whose ids the invoking user's files have inside: root's, where that is nobody's root on the machine."""
+        return ROOT if self.is_rootless or self.remaps else invoking
 
-    def refusal(self, uid: int) -> str:
-        """Why nothing can run here for a user, or empty."""
+    def stranger(self, uid: int) -> str:
+        """Why files that are made inside would not be this user's own outside; empty if they are."""
         if self.remaps:
-            return (
-                "this engine gives every user inside another uid (userns-remap), so a workspace would be nobody's: "
-                "run `paddock` on one that does not, or on a rootless one"
-            )
+            return "the engine gives every user another uid inside (userns-remap)"
         if self.is_rootless and self.owner not in (None, uid):
-            return f"this rootless engine is that of uid {self.owner}, and you are uid {uid}: run `paddock` as its user"
+            return f"the engine is the rootless one of uid {self.owner}, and you are uid {uid}"
         return ""
-
-    def check(self, uid: int) -> None:
-        """Raises SandboxError if nothing can run here for a user."""
-        if reason := self.refusal(uid):
-            raise SandboxError(reason)
 
     def difference(self, asked: Mapping[str, Any], got: Mapping[str, Any]) -> str:
         """The first field of a container in which the engine did not take what it was asked, or empty."""

@@ -59,7 +59,14 @@ class NameTaken(SandboxError):
 
 
 class Unmountable(SandboxError):
-    """The engine cannot mount a workspace: it does not see the host's folders, or has no overlay over them."""
+    """The engine cannot mount a workspace: it does not see the host's folders, or has no overlay over them.
+
+    `why` is that in a clause.
+    """
+
+    def __init__(self, text: str, why: str = "the engine does not see this machine's folders") -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class CheckoutRefused(SandboxError):

@@ -185,7 +185,7 @@ class Life:
         except Unmountable as error:
             if placement_of(self._session).kind == "carried":
                 raise
-            carry(self._session, "the engine does not see this machine's folders")
+            carry(self._session, error.why)
             self._news = f"the workspace is {placement_of(self._session).sentence}: {error}"
             return await create(self._session, self._engine, self._around.ready)
 

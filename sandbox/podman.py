@@ -55,6 +55,7 @@ def spelled(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     with contextlib.ExitStack() as files:
         for text in filters:
             file = files.enter_context(tempfile.NamedTemporaryFile("w", prefix="paddock-filter-", suffix=".json"))
+            os.fchmod(file.fileno(), 0o644)  # the service may be another user's
             file.write(text)
             file.flush()
             security.append(FILTER + file.name)

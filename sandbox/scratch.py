@@ -10,6 +10,7 @@ from sandbox.profile import User, profile_of
 from sandbox.programs import PYTHON
 from sandbox.sessions import Session
 from sandbox.toolbox import BUSYBOX, image_on
+from sandbox.workspace.placement import placement_of
 
 REMOVE = "import shutil; shutil.rmtree('/scratch/work', ignore_errors=True)"
 
@@ -35,11 +36,12 @@ def clear(session: Session, engine: Engine) -> None:
 def give_back(session: Session, engine: Engine) -> None:
     """Make all that was written the invoking user's, if tools ran as root: it can then be read, and deleted.
 
-    It loses its setuid bits by that, as the kernel has it: outside the sandbox nothing would stop them.
+    What was carried home is so already. The rest loses its setuid bits by that, as the kernel has it: outside the
+    sandbox nothing would stop them.
     The caller holds the session, and nothing runs in it. Raises: EngineUnavailable, SandboxError.
     """
     meta = session.meta()
-    if profile_of(meta.choice).capabilities:
+    if profile_of(meta.choice).capabilities and placement_of(session).kind == "mounted":
         user = engine.kind.inside(User(meta.uid, meta.gid))
         chown = [BUSYBOX, "chown", "-h", "-R", f"{user.uid}:{user.gid}", "/scratch"]
         for folder in filter(Path.exists, (session.upper, session.git)):

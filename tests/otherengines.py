@@ -1,4 +1,4 @@
-"""Engines that are no rootful Docker, each alone in namespaces of its own: rootless Docker, Podman, rootless Podman.
+"""Engines that are no plain rootful Docker, each alone in namespaces of its own.
 
 They see neither the machine's engine nor its network, and end with the block, or with us. A rootless one belongs to a
 user that exists in there only: the machine's own accounts and its ranges of ids are covered, not changed. What is to
@@ -56,7 +56,7 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 """
-Name = Literal["rootless-docker", "podman", "rootless-podman"]
+Name = Literal["rootless-docker", "podman", "rootless-podman", "remapped-docker"]
 NAMES = get_args(Name)
 
 
@@ -106,7 +106,7 @@ def other_engine(name: Name) -> Iterator[OtherEngine]:
     """One of them, running and empty."""
     folder = Path(tempfile.mkdtemp(prefix="paddock-engine-"))
     folder.chmod(0o755)
-    uid = 0 if name == "podman" else USER
+    uid = USER if name.startswith("rootless") else 0
     try:
         with namespaces([Path("/run")]) as inside:
             reached = [sys.base_prefix, sys.prefix, str(ROOT)] if uid else []
@@ -165,6 +165,13 @@ def _rootless_docker(folder: Path) -> list[str]:
     return [*kit, "--state-dir", str(runtime / "kit"), "sh", "-c", dockerd]
 
 
+def _remapped_docker(folder: Path) -> list[str]:
+    own = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+    closed = ["--bridge", "none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"]
+    address = ["--host", f"unix://{folder}/runtime/engine.sock", "--cgroup-parent", f"/{folder.name}"]
+    return ["dockerd", *own, *closed, *address, "--userns-remap", "tester"]
+
+
 def _podman(folder: Path) -> list[str]:
     own = ["--root", f"{folder}/data", "--runroot", f"{folder}/runroot", "--tmpdir", f"{folder}/tmp"]
     return ["podman", *own, "system", "service", "--time=0", f"unix://{folder}/runtime/engine.sock"]
@@ -182,7 +189,12 @@ def _rootless_podman(folder: Path) -> list[str]:
     ]
 
 
-_COMMANDS = {"rootless-docker": _rootless_docker, "podman": _podman, "rootless-podman": _rootless_podman}
+_COMMANDS = {
+    "rootless-docker": _rootless_docker,
+    "podman": _podman,
+    "rootless-podman": _rootless_podman,
+    "remapped-docker": _remapped_docker,
+}
 
 
 def _entered(inside: int, uid: int) -> list[str]:

@@ -99,7 +99,8 @@ class Guest:
 
     def run(self):
         self.helper.start()
-        send_json(1, 0, HELLO, {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()})
+        words = {"version": VERSION, "python": list(sys.version_info[:3]), "shell": find_shell()}
+        send_json(1, 0, HELLO, {**words, "given": self.config["given"]})
         self.frames = Frames()
         self.watch(0, self.on_host)
         while True:
@@ -288,7 +289,7 @@ def main(config):
             file.write(text)
     for path in config["own"]:
         os.chown(path, config["uid"], config["gid"])
-    drop_root(config)
+    config["given"] = drop_root(config)
     gc.freeze()
     gc.disable()
     Guest(config).run()

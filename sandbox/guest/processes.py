@@ -33,7 +33,7 @@ def parents():
                     fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
-            if fields[0] != b"Z":
+            if fields[0] != b"Z" or int(fields[17]) > 1:  # one whose first thread has ended lives on in the others
                 found[int(name)] = int(fields[1])
     return found
 

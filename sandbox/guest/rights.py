@@ -33,6 +33,17 @@ def set_capabilities(effective, permitted=None):
         raise OSError(ctypes.get_errno(), "capset")
 
 
+def given():
+    """What the container was given, before any of it is given up: the host holds it against what it asked for."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        found = dict(line.split(None, 1) for line in file if line.startswith(("CapBnd:", "NoNewPrivs:", "Seccomp:")))
+    return {
+        "rights": int(found["CapBnd:"], 16),
+        "gains": int(found["NoNewPrivs:"]) == 0,
+        "filtered": int(found.get("Seccomp:", "0")) == 2,
+    }
+
+
 def mask_of(config):
     """The tool's capabilities as the kernel counts them."""
     return sum(1 << number for number in config["capabilities"])
@@ -50,8 +61,11 @@ def shut_proc(config):
 def drop_root(config):
     """Become uid 65534 with SETUID, SETGID and KILL; no program run from here can hold more than a tool may.
 
+    Returns what there was to give up.
+
     Whoever has that uid on the host gets a guest of another: a tool must never share it.
     """
+    found = given()
     guest_id = ANOTHER_ID if GUEST_ID in (config["uid"], config["gid"]) else GUEST_ID
     rights = mask_of(config)
     if not rights:
@@ -69,6 +83,7 @@ def drop_root(config):
     own = 1 << CAP_SETGID | 1 << CAP_SETUID | 1 << CAP_KILL
     set_capabilities(own, own | rights)
     shut_proc(config)
+    return found
 
 
 def touch_files_as(config):

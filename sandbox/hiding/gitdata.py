@@ -18,7 +18,9 @@ LARGEST: Final = 8 * 1024 * 1024
 """Bytes of a file that is looked into; a larger one of these is hidden as a whole."""
 
 _PASSED_BY: Final = frozenset((b"objects", b"refs", b"lfs", b"rr-cache", b"annex", b"sourcetree", b"fsmonitor--daemon"))
-"""Folders that hold no text of settings or addresses; `annex/creds` is hidden apart."""
+"""Folders that hold no text of settings or addresses."""
+_KEYS: Final = {b"annex": b"creds", b"git-crypt": b"keys"}
+"""Where programs that work with git keep logins and keys of theirs."""
 _NO_TEXT: Final = re.compile(rb"(index|sharedindex\..*|packed-refs|shallow|.*\.lock|.*\.sample|.*\.pack)")
 _KEPT_LOGINS: Final = re.compile(rb"(\.?git-)?credentials|.*cookies?(\.txt)?")
 
@@ -64,8 +66,8 @@ def look(root: int, start: bytes) -> Iterator[tuple[bytes, bytes | None]]:
         for entry in level.entries:
             path = level.below(entry.name)
             if entry.kind == "directory":
-                if entry.name == b"annex" and level.path == start:
-                    yield from _if_there(root, path + b"/creds")
+                if entry.name in _KEYS and _is_top(level):
+                    yield from _if_there(root, path + b"/" + _KEYS[entry.name])
                 if not (entry.name in _PASSED_BY and _is_top(level)):
                     level.descend.append(entry.name)
             elif entry.kind == "file":

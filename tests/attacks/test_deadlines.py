@@ -52,6 +52,26 @@ async def test_r14_a_deadline_is_kept_and_nothing_of_the_call_is_left(sandbox: D
     assert await sandbox.running() == 0
 
 
+LEADERLESS = """
+import ctypes, threading, time
+def beat():
+    while True:
+        open("beat", "a").write("x")
+        time.sleep(0.01)
+threading.Thread(target=beat).start()
+ctypes.CDLL(None).syscall(60, 0)
+"""
+
+
+async def test_r16_a_process_whose_first_thread_has_ended_is_counted_and_killed(sandbox: DockerSandbox) -> None:
+    await sandbox.write(sandbox.root / "leaderless.py", LEADERLESS.encode())
+    with anyio.fail_after(10):
+        result = await shell(sandbox, "python3 leaderless.py", timeout=1)
+    assert result.timed_out
+    assert await sandbox.running() == 0
+    assert (await shell(sandbox, "python3 leaderless.py & sleep 0.5")).left_running == 1
+
+
 async def test_r16_nothing_of_a_tree_that_hides_survives(sandbox: DockerSandbox) -> None:
     hiding = """
 import ctypes, os, signal, time

@@ -13,6 +13,7 @@ from sandbox.choice import Choice, ProfileName
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
+from sandbox.identity import author
 from sandbox.opening import opened, prepare
 from sandbox.profile import User
 from sandbox.sessions import Sessions
@@ -83,7 +84,7 @@ async def test_an_image_runs_nothing_where_its_etc_is_copied(
     with pytest.raises(SandboxError):
         async with on(image) as sandbox:
             await greets(sandbox)
-    assert f"{accounts(image.id, User(os.getuid(), os.getgid())).volume}-ready" not in engine.shared_volumes()
+    assert f"{accounts(image.id, User(os.getuid(), os.getgid()), author()).volume}-ready" not in engine.shared_volumes()
 
 
 async def test_an_image_lays_no_folder_over_what_is_brought_along(

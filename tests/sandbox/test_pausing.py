@@ -63,3 +63,16 @@ async def test_what_a_killed_look_left_paused_goes_on(sandbox: DockerSandbox, se
     with anyio.fail_after(10):
         while turn.is_marked():  # noqa: ASYNC110 - said by a thread, just after the sandbox goes on
             await anyio.sleep(0.05)
+
+
+async def test_an_engine_that_believes_in_a_pause_that_is_over_is_told_again(
+    sandbox: DockerSandbox, engine: Engine
+) -> None:
+    container = await sandbox.ready()
+    engine.pause(container.id)
+    engine.pause(container.id)
+    info = engine.inspect(container.id)
+    assert info is not None
+    assert info["State"]["Paused"]
+    engine.unpause(container.id)
+    assert (await sandbox.run(Command(["true"], sandbox.root))).exit_code == 0

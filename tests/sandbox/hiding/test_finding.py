@@ -74,9 +74,12 @@ def test_gits_own_data_is_replaced_without_the_password_in_submodules_too(checko
         write(checkout / name, "url = https://u:CANARY@h/r\n")
     for name in ("bare.git/HEAD", "bare.git/objects/x", "bare.git/refs/x", ".git/annex/creds/s3", ".git/credentials"):
         write(checkout / name)
+    for name in ("HEAD", "git-crypt/keys/default", "modules/a/HEAD", "modules/a/git-crypt/keys/default"):
+        write(checkout / ".git" / name)
     write(checkout / ".git/objects/ab/config", "url = https://u:CANARY@h/r\n")
     found = find(checkout)
-    assert paths(found) == [b".git/annex/creds", b".git/credentials"]
+    crypt = [b".git/git-crypt/keys", b".git/modules/a/git-crypt/keys"]
+    assert paths(found) == [b".git/annex/creds", b".git/credentials", *crypt]
     assert sorted(found.replaced) == [
         b".git/config", b".git/logs/HEAD", b".git/modules/a/config", b"bare.git/config", b"old/.git/config"
     ]  # fmt: skip

@@ -91,6 +91,41 @@ async def test_nothing_writes_while_it_is_looked_at(sandbox: DockerSandbox) -> N
     assert "stopped" not in {entry.name for entry in await sandbox.list(sandbox.root)}  # it had stopped by itself
 
 
+WAKES = """
+import os, signal
+for _ in range(40):
+    if os.fork() == 0:
+        break
+while True:
+    os.killpg(0, signal.SIGCONT)
+    open("beat", "a").write("x")
+"""
+LEADERLESS = """
+import ctypes, threading
+def beat():
+    while True:
+        open("beat", "a").write("x")
+threading.Thread(target=beat).start()
+ctypes.CDLL(None).syscall(60, 0)
+"""
+
+
+@CARRIED
+@pytest.mark.engine
+@pytest.mark.parametrize("program", [WAKES, LEADERLESS], ids=["wakes its like", "without a first thread"])
+async def test_what_will_not_be_held_writes_nothing_either_while_it_is_looked_at(
+    sandbox: DockerSandbox, program: str
+) -> None:
+    process = await sandbox.start(Command(["python3", "-c", program], sandbox.root))
+    await said(sandbox, "until [ -s beat ]; do sleep 0.01; done")
+    for _ in range(3):
+        async with sandbox._life.still():
+            first = await sandbox.read(sandbox.root / "beat")
+            await anyio.sleep(0.3)
+            assert await sandbox.read(sandbox.root / "beat") == first
+    await process.kill()
+
+
 @CARRIED
 @pytest.mark.engine
 async def test_another_container_has_the_same_files(session: Session, engine: Engine) -> None:

@@ -178,6 +178,34 @@ async def test_passwords_in_the_settings_of_a_repository_elsewhere_do_not_come_a
     assert ".env" not in seen
 
 
+def bare(folder: Path) -> Path:
+    """A work tree in the folder of a bare repository, beside another one and what somebody left there."""
+    plain(folder / "origin")
+    git(folder, "clone", "-q", "--bare", "origin", "project")
+    for name in ("trees/main", "trees/other", "third"):
+        git(folder / "project", "worktree", "add", "-q", name, "-b", name.rpartition("/")[2] + "-work", "main")
+        (folder / "project" / name / ".env").write_text("KEY=hunter2\n")
+    (folder / "project" / "notes.txt").write_text("hunter2\n")
+    return folder / "project" / "trees" / "main"
+
+
+@pytest.mark.parametrize("base", ["live", "frozen"])
+@pytest.mark.parametrize("place", ["project/trees/main", "project/third", "apart"])
+async def test_of_a_bare_repository_nothing_is_seen_but_what_is_gits(
+    place: str, base: BaseKind, tmp_path: Path, opened_on, engine: Engine
+) -> None:
+    home = bare(tmp_path / "home").parents[2]
+    git(home / "project", "worktree", "add", "-q", str(home / "apart"), "-b", "apart-work", "main")
+    with unchanged(home):
+        async with opened(opened_on(home / place, base), engine) as sandbox:
+            await bash(sandbox, 'test -z "$(git status --porcelain)"; git commit -q --allow-empty -m x; git fsck')
+            seen = await bash(sandbox, f"find {home} -not -path '*/objects/*'; ! grep -rs hunter2 {home}")
+    assert f"{home}/project/worktrees" in seen
+    assert ".env" not in seen
+    assert "project/trees/other" not in seen
+    assert "notes.txt" not in seen
+
+
 HOSTILE = {
     "another repository of the user": "gitdir: {home}/secret/.git\n",
     "no repository at all": "gitdir: {home}\n",
