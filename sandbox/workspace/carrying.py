@@ -18,11 +18,13 @@ import anyio.to_thread
 from images.image import Progress
 from sandbox.channel import Stream
 from sandbox.container import Container
+from sandbox.disk import Room
 from sandbox.errors import FileError, SandboxError, SandboxLost
 from sandbox.filing import asked
 from sandbox.frames import Kind
 from sandbox.gate.collect import SIZE_LIMIT
 from sandbox.pausing import alone, paused
+from sandbox.profile import profile_of
 from sandbox.programs import PYTHON
 from sandbox.running import done_of
 from sandbox.sessions import Session
@@ -82,7 +84,8 @@ class Carrying:
         """Fill a new container's volumes, before any call. Raises SandboxError, SandboxLost."""
         if not self.is_needed:
             return
-        self._parts = [_part(one) for one in overlays(self._session)]
+        profile = profile_of(self._session.meta().choice)
+        self._parts = [_part(one, Room(profile.disk, profile.files)) for one in overlays(self._session)]
         for part in self._parts:
             sent = await _send(container, part, self.on_progress)
             rows = await _look(container, part)
@@ -130,9 +133,9 @@ class Carrying:
                 pass
 
 
-def _part(overlay: Overlay) -> _Part:
+def _part(overlay: Overlay, most: Room) -> _Part:
     below = [overlay.lower] if overlay.mask is None else [overlay.mask, overlay.lower]
-    return _Part(os.fsencode(overlay.target), [overlay.upper, *below], Mirror(overlay, below))
+    return _Part(os.fsencode(overlay.target), [overlay.upper, *below], Mirror(overlay, below, most))
 
 
 async def _send(container: Container, part: _Part, tell: Tell) -> Sent:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import anyio.to_thread
 
+from sandbox.disk import SLACK, Meter, Room, floor_at, over, under
 from sandbox.errors import FileError, OutOfSpace, SandboxLost
 from sandbox.gate.collect import SIZE_LIMIT
 from sandbox.gate.discard import remove_tree
@@ -33,7 +34,7 @@ MOST_ROWS = 2_000_000
 CLOSED = 0
 UNREADABLE = stat.S_IFIFO if os.geteuid() == 0 else stat.S_IFREG
 """What stands for a file that the tools closed to themselves: something that nobody here can read either."""
-_BLOCK = 64 * 1024
+_BLOCK = 4096
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Fetch = Callable[[bytes], Awaitable[bytes]]
@@ -89,10 +90,14 @@ def difference(before: Rows, now: Rows) -> Difference:
 
 
 class Mirror:
-    """The upper layer of one workspace. `below` are the layers under it, the topmost first."""
+    """The upper layer of one workspace, which may take `most`. `below` are the layers under it, the topmost first."""
 
-    def __init__(self, overlay: Overlay, below: Sequence[Path]) -> None:
+    def __init__(self, overlay: Overlay, below: Sequence[Path], most: Room) -> None:
         self._upper = overlay.upper
+        self._meter = Meter(overlay.upper)
+        self._most = most + SLACK
+        self._floor = floor_at(overlay.upper)
+        self._unseen = SLACK  # what was brought home since it was last looked at how much is there
         self._work = overlay.work
         self._below = below
         self._rows: Rows = {}
@@ -102,7 +107,10 @@ class Mirror:
         self._rows = rows
 
     async def follow(self, rows: Rows, fetch: Fetch) -> None:
-        """Write down what is new. Cut short, it goes on the next time. Raises OutOfSpace, SandboxLost."""
+        """Write down what is new. Cut short, it goes on the next time. Raises OutOfSpace, SandboxLost.
+
+        It is cut short by the session's disk limits, too: what the engine's disk holds, nobody else bounds.
+        """
         found = difference(self._rows, rows)
         if not (found.gone or found.come):
             return
@@ -112,7 +120,10 @@ class Mirror:
             for path in found.gone:
                 done.pop(path, None)
             for path in found.come:
+                if over(self._unseen, SLACK):
+                    await anyio.to_thread.run_sync(self._require_room)
                 if await self._bring(path, rows[path], fetch):
+                    self._unseen += Room(min(rows[path].size, SIZE_LIMIT), 1)
                     done[path] = rows[path]
                 else:
                     done.pop(path, None)
@@ -136,6 +147,15 @@ class Mirror:
                     return False
         await anyio.to_thread.run_sync(self._write, path, row, content)
         return True
+
+    def _require_room(self) -> None:
+        """Raises OutOfSpace if what is at home has reached a limit: whether it has is looked at now and then."""
+        if reached := over(self._meter.look(), self._most) or under(self._meter.free(), self._floor):
+            raise OutOfSpace(
+                f"not all that the sandbox wrote could be brought home, for its limit is reached ({reached}): "
+                "delete some of it there"
+            )
+        self._unseen = Room(0, 0)
 
     def _take_away(self, gone: Sequence[bytes]) -> None:
         removed: set[bytes] = set()
@@ -218,12 +238,24 @@ def _make(path: Path, row: Row, content: bytes) -> None:
         os.mknod(path, stat.S_IFSOCK if stat.S_ISSOCK(row.mode) else stat.S_IFIFO)  # devices only root can make
         return
     with os.fdopen(os.open(path, _NEW, 0o600), "wb") as file:
-        for start in range(0, len(content), _BLOCK):
-            block = content[start : start + _BLOCK]
-            if block.strip(b"\0"):
-                os.pwrite(file.fileno(), block, start)
+        for start, end in _pieces(content):
+            os.pwrite(file.fileno(), content[start:end], start)
         file.truncate(row.size)  # holes stay holes, and what was not fetched is refused for its length
         os.fchmod(file.fileno(), stat.S_IMODE(row.mode))
+
+
+def _pieces(content: bytes) -> Iterator[tuple[int, int]]:
+    """Where what is not zeros begins and ends, to a block: what takes no room inside takes none at home."""
+    begun: int | None = None
+    for start in range(0, len(content), _BLOCK):
+        is_hole = not content[start : start + _BLOCK].strip(b"\0")
+        if is_hole and begun is not None:
+            yield begun, start
+            begun = None
+        elif not is_hole and begun is None:
+            begun = start
+    if begun is not None:
+        yield begun, len(content)
 
 
 def _is_path(path: bytes) -> bool:

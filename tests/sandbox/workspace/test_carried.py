@@ -13,7 +13,7 @@ from sandbox.base import Call, Command
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.errors import CheckoutRefused, SandboxLost
+from sandbox.errors import CheckoutRefused, OutOfSpace, SandboxLost
 from sandbox.gate.freeze import frozen
 from sandbox.opening import opened, prepare
 from sandbox.sessions import Session, Sessions
@@ -124,6 +124,38 @@ async def test_what_will_not_be_held_writes_nothing_either_while_it_is_looked_at
             await anyio.sleep(0.3)
             assert await sandbox.read(sandbox.root / "beat") == first
     await process.kill()
+
+
+SPARSE = """
+with open("sparse", "wb") as file:
+    for start in range(0, 32 * 2**20, 2**16):
+        file.seek(start)
+        file.write(b"x")
+"""
+
+
+@CARRIED
+@pytest.mark.engine
+async def test_what_takes_little_room_inside_takes_little_at_home(sandbox: DockerSandbox, session: Session) -> None:
+    await sandbox.run(Command(["python3", "-c", SPARSE], sandbox.root))
+    await sandbox.note(None)
+    assert (session.upper / "sparse").stat().st_blocks * 512 < 4 * 2**20
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("choice", [Choice(base="copy", disk=16 * 2**20)])
+async def test_no_more_comes_home_than_the_disk_limit_and_deleting_helps(
+    sandbox: DockerSandbox, session: Session
+) -> None:
+    await said(sandbox, "for i in 1 2 3 4 5 6; do head -c 60000000 /dev/urandom > f$i; done")
+    with pytest.raises(OutOfSpace, match="delete some of it there"):
+        await sandbox.note(None)
+    with pytest.raises(OutOfSpace):
+        await sandbox.freeze()
+    assert sum(path.stat().st_blocks * 512 for path in session.upper.iterdir()) < 250_000_000
+    await said(sandbox, "rm f[1-5]")
+    await sandbox.note(None)
+    assert {path.name for path in session.upper.iterdir()} == {"f6"}
 
 
 @CARRIED
