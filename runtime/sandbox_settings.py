@@ -35,7 +35,7 @@ OWN: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD")
 """Variables that are the sandbox's own."""
 
 LEAST: Final = {"memory": 128 * 1024**2, "processes": 32, "cpus": 0.01}
-"""Below this our own part of the sandbox could not do its work; and an engine takes hardly any processor time for all."""
+"""Below this our own part of the sandbox could not do its work, and an engine takes a share of nearly none for all."""
 
 _SIZES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _TIMES: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

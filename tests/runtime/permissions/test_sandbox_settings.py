@@ -58,7 +58,6 @@ def test_every_key_is_read_with_its_units(desk):
         ('{"sandbox": {"memory": "64m"}}', "memory has to be at least 134,217,728, or nothing could run"),
         ('{"sandbox": {"processes": 4}}', "processes has to be at least 32"),
         ('{"sandbox": {"cpus": 1e-12}}', "cpus has to be at least 0.01"),
-        ('{"sandbox": {"cpus": NaN}}', "cpus"),
         ('{"sandbox": {"cpus": "2"}}', "sandbox.cpus has to be a number"),
         ('{"sandbox": {"cpus": 0}}', "sandbox.cpus has to be more than 0"),
         ('{"sandbox": {"processes": true}}', "sandbox.processes has to be a whole number"),
