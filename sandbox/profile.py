@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.choice import Choice, ProfileName
+from sandbox.errors import SandboxError
+from sandbox.escape import escape
 from sandbox.labels import Owner, labels
 from sandbox.limits import LimitName
 from sandbox.seccomp import Filter, filter_json
@@ -266,8 +268,13 @@ def _volumes(profile: Profile, volumes: Sequence[str], mounts: Sequence[Mapping[
     """Folders in memory in place of the image's volumes, but for what is mounted there anyway.
 
     They share what one folder may take: an image could name so many that together they fill the sandbox's memory.
+    Raises SandboxError for one that would hide what the workspace or the toolbox holds.
     """
-    places = sorted(set(volumes) - {one["Target"] for one in mounts})
+    targets = {str(one["Target"]) for one in mounts}
+    places = sorted(set(volumes) - targets)
+    ours = tuple(f"{target}/" for target in targets - {"/etc"})
+    if (hiding := next(filter(lambda place: place.startswith(ours), places), None)) is not None:
+        raise SandboxError(f"the image lays a folder of its own over {escape(hiding.encode())}: use another image")
     share = max(1, len(places))
     options = f"rw,nosuid,nodev,exec,size={profile.variable // share},nr_inodes={10_000 // share + 100},mode=1777"
     return dict.fromkeys(places, options)

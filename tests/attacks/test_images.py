@@ -94,3 +94,13 @@ async def test_an_image_lays_no_folder_over_what_is_brought_along(
     with pytest.raises(SandboxError, match="the image lays a folder of its own over '/opt/paddock/box/tools'"):
         async with on(image) as sandbox:
             await greets(sandbox)
+
+
+@pytest.mark.parametrize("place", ["{root}/src", "{root}/new/one", f"{BOX}/tools"])
+async def test_an_image_hides_nothing_of_the_checkout(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox], checkout: Path, place: str
+) -> None:
+    image = made(engine, "places", shell, Volumes={place.format(root=checkout): {}})
+    with pytest.raises(SandboxError, match=r"the image lays a folder of its own over .*: use another image"):
+        async with on(image) as sandbox:
+            await greets(sandbox)
