@@ -7,7 +7,7 @@ from cli import exits
 from sandbox.gate.manifest import Manifest
 from sandbox.sessions import Meta, Sessions, new_id, now
 
-MANY = 12_000
+MANY = 30_000
 
 
 def session_of(checkout, state):

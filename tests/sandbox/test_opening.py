@@ -302,7 +302,7 @@ async def test_a_call_is_the_only_cause_again_once_all_that_was_left_running_has
 
     await call("server", "sleep 60 >/dev/null 2>&1 & echo $! > pid; echo a > a")
     await call("beside", "echo b > b")
-    await call("end", "kill $(cat pid); echo c > c")
+    await call("end", "kill $(cat pid); while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done; echo c > c")
     await call("alone", "echo d > d")
     found = {path: causes(session, path)[-1] for path in (b"a", b"b", b"c", b"d")}
     assert {path: (cause.call, cause.manner) for path, cause in found.items()} == {
