@@ -43,8 +43,8 @@ class Accounts:
 
     @property
     def volume(self) -> str:
-        """The name of the volume, on every engine."""
-        words = repr((COPY, self.image, self.name, self.passwd, self.group, self.gitconfig))
+        """The name of the volume, on every engine; another one for every version of what fills it."""
+        words = repr((COPY, toolbox.volume_name(), self.image, self.name, self.passwd, self.group, self.gitconfig))
         return f"paddock-etc-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
 
     def mount(self) -> Mapping[str, Any]:
