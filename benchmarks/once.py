@@ -8,8 +8,8 @@ import anyio.to_thread
 from benchmarks.bench import Bench, process
 from benchmarks.measure import Row, in_turn
 from sandbox import accounts, shared, toolbox
-from sandbox.base import PYTHON
 from sandbox.identity import author, invoking_user
+from sandbox.programs import PYTHON
 from sandbox.shared import READY, Filling
 
 
