@@ -12,13 +12,15 @@ from sandbox.container import Container
 class Around:
     """What is done with every container.
 
-    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet; `filled`
-    when its guest answers, before any call. `still` keeps what is inside from running for a block. `beside` runs beside
-    it and ends with it; `leave` is awaited before it is ended, unless it has died.
+    `before` is awaited when surely no earlier one runs any more; `ready` when it is made, and not started yet;
+    `started` is called when the engine has started it; `filled` is awaited when its guest answers, before any call.
+    `still` keeps what is inside from running for a block. `beside` runs beside it and ends with it; `leave` is awaited
+    before it is ended, unless it has died.
     """
 
     before: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]]
+    started: Callable[[], None]
     filled: Callable[[Container], Awaitable[None]]
     still: Callable[[Container], AbstractAsyncContextManager[None]]
     leave: Callable[[Container], Awaitable[None]]

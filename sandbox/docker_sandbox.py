@@ -70,13 +70,14 @@ class DockerSandbox:
         around = Around(
             before=self._before_start,
             ready=self._lay_ready,
+            started=self._go_on,
             filled=self.carrying.fill,
             still=self.carrying.still,
             leave=self.carrying.farewell,
             beside=self._disk.watch,
         )
         self._life = Life(session, engine, tasks, around=around, patience=patience)
-        self._laying = Laying(session, tasks, self._life.refuse)
+        self.laying = Laying(session, tasks, self._life.refuse)
 
     def begin(self) -> None:
         """Start a container in the background, if none runs."""
@@ -108,13 +109,16 @@ class DockerSandbox:
         before = self._account.begin()
         if before is None:
             await self._account.catch_up()
-        self._laying.begin(before, self._hiding.found)
+        self.laying.begin(before, self._hiding.found)
+
+    def _go_on(self) -> None:
+        self.laying.go_on()
 
     async def _lay_ready(self) -> None:
         """What the container is started on."""
         await self._hiding.lay()
         await anyio.to_thread.run_sync(gitfolders.lay, self._session, await self._hiding.found())
-        await self._laying.laid()
+        await self.laying.laid()
 
     async def shell(self) -> str:
         """The program that runs command lines."""
@@ -291,6 +295,6 @@ class DockerSandbox:
                 on_progress(files, size)
 
         async with self._life.still():
-            await self._laying.looked()
+            await self.laying.looked()
             await self._account.note_rest()
             return await anyio.to_thread.run_sync(frozen, self._session, tell)

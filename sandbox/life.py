@@ -164,6 +164,7 @@ class Life:
                 await self._reach(starting)
                 await self._around.before()
                 container = await self._create()
+                self._around.started()
                 self._is_gone = False
                 self._tasks.start_soon(self._serve, container)
                 shell = await greeted(container)

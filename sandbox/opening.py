@@ -54,6 +54,9 @@ def prepare(
     return session
 
 
+LOOKING_SECONDS = 10.0
+
+
 @asynccontextmanager
 async def opened(
     session: Session,
@@ -80,6 +83,8 @@ async def opened(
             try:
                 yield sandbox
             finally:
+                with anyio.move_on_after(LOOKING_SECONDS, shield=True):  # or all that changed would be a conflict
+                    await sandbox.laying.settled()
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await sandbox.close()

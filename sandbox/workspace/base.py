@@ -16,11 +16,11 @@ from sandbox.gate.syscalls import FILE
 from sandbox.sessions import Session, read_record, write_record
 from sandbox.workspace.copying import Uncopyable, clone, names_of, opened_or_none
 
-MOST_FILES = 1_000
+MOST_FILES = 400
 """Files, git's own among them, that are copied while a container is made; more would make its start wait.
 
-Measured (`benchmarks/starting.py`): 200 files took 1.06 times as long as `docker run`, 4,000 files 2.7 times; on a live
-base it is 0.95 times for both.
+Measured (`make bench PART=start`), against `docker run`: 200 files 1.02 times as long, 400 files 1.08, 800 files 1.53,
+2,000 files 2.3; on a live base 0.9 for all of them.
 """
 
 MOST_BYTES = 50 * 1000 * 1000

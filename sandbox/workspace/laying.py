@@ -36,13 +36,15 @@ class Laying:
         self._step = _Step()
         self._looked = anyio.Event()
         self._looked.set()
+        self._started = anyio.Event()
 
     def begin(self, before: int | None, hidden: Callable[[], Awaitable[Hidden]]) -> None:
         """Begin, for a container that is about to be made. `before`: the moment a new session begins at, else None.
 
         `hidden` is waited for: what is not to be seen is not copied, and two walks at a time are as slow as both.
         """
-        self._step = _Step()
+        self.go_on()  # a start that failed may have left one waiting
+        self._step, self._started = _Step(), anyio.Event()
         if before is not None:
             self._looked = anyio.Event()
         self._tasks.start_soon(self._lay, self._step, before, hidden)
@@ -53,12 +55,22 @@ class Laying:
         if self._step.error is not None:
             raise self._step.error
 
+    def go_on(self) -> None:
+        """The container has started: what can be done beside it may be done now."""
+        self._started.set()
+
     async def looked(self) -> None:
         """Wait until it is noted what a new session began with."""
+        self.go_on()
         await self._looked.wait()
 
+    async def settled(self) -> None:
+        """The same, if a container has started; else nothing has run, and the next to open the session looks anew."""
+        if self._started.is_set():
+            await self._looked.wait()
+
     async def _lay(self, step: _Step, before: int | None, hidden: Callable[[], Awaitable[Hidden]]) -> None:
-        looked = self._looked
+        looked, started = self._looked, self._started
         try:
             unseen = await hidden()
             if before is None:
@@ -66,7 +78,8 @@ class Laying:
                 await _in_thread(refresh, self._session, unseen)
             else:
                 copied = await _in_thread(copy_checkout, self._session, unseen, before)
-                step.done.set()  # on a large tree, looking takes longer than a start
+                step.done.set()
+                await started.wait()  # a look at a large tree, or a flushed disk, would make the start itself longer
                 await anyio.to_thread.run_sync(_note, self._session, copied, before)
         except Exception as problem:  # noqa: BLE001 - whatever it is belongs to those who wait for the sandbox
             step.error = problem

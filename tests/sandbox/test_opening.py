@@ -311,3 +311,19 @@ async def test_a_call_is_the_only_cause_again_once_all_that_was_left_running_has
         b"c": ("end", "beside"),
         b"d": ("alone", "by"),
     }
+
+
+async def test_who_leaves_after_one_quick_call_has_it_noted_what_the_session_began_with(
+    session: Session, engine: Engine
+) -> None:
+    async with opened(session, engine) as sandbox:
+        await sandbox.run(Command(["true"], sandbox.root))
+    assert session.manifest.exists()
+
+
+async def test_a_session_in_which_nothing_could_start_stays_new(session: Session, engine: Engine) -> None:
+    session.save(session.meta().model_copy(update={"image": f"sha256:{'0' * 64}"}))
+    async with opened(session, engine) as sandbox:
+        with pytest.raises(UnknownImage):
+            await sandbox.run(Command(["true"], sandbox.root))
+    assert not session.manifest.exists()
