@@ -46,6 +46,21 @@ class Emulator(pyte.Screen):
         """Turn modes off."""
         super().reset_mode(*_cheap(numbers, **more), **more)
 
+    @property
+    def display(self) -> list[str]:
+        """What it shows, line by line. The emulator's own raises where half of a wide letter was written over."""
+        return [self._line(y) for y in range(self.lines)]
+
+    def _line(self, y: int) -> str:
+        shown: list[str] = []
+        is_half = False
+        for x in range(self.columns):
+            data = self.buffer[y][x].data
+            if data or not is_half:
+                shown.append(data or " ")
+            is_half = bool(data) and unicodedata.east_asian_width(data[0]) in "WF"
+        return "".join(shown)
+
     def _with_few_marks(self, data: str) -> str:
         x, y = (self.cursor.x, self.cursor.y) if self.cursor.x else (self.columns, self.cursor.y - 1)
         marks = len(unicodedata.normalize("NFD", self.buffer[y][x - 1].data)) if y >= 0 else 0

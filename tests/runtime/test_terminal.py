@@ -152,6 +152,16 @@ def test_no_bytes_break_the_screen_nor_put_a_control_character_on_it(pieces: lis
     assert not [character for row in rows for character in row if ord(character) < 32 or character == "\x7f"]
 
 
+def test_half_of_a_wide_letter_that_was_written_over_is_a_blank() -> None:
+    screen = Screen(2, 10)
+    screen.feed("\u6f22\u5b57|\r".encode() + b"ab")
+    assert screen.rows() == ["ab\u5b57|"]
+    screen.feed("\r \u6f22\r".encode() + b"x")
+    assert screen.rows() == ["x\u6f22 |"]
+    screen.feed(b"\rxy")
+    assert screen.rows() == ["xy  |"]
+
+
 def test_few_bytes_do_not_draw_much() -> None:
     screen = Screen(10, 40)
     for _ in range(3):
