@@ -120,9 +120,9 @@ def test_44_small_trees_are_copied_and_large_ones_are_not_and_the_reason_is_said
     large = decide(many, session, "auto")
     assert (large.kind, large.sentence) == (
         "live",
-        "live checkout (more than 400 files: too many to copy at the start)",
+        "live checkout (more than 200 files: too many to copy at the start)",
     )
-    assert decide(many, session, "frozen") == Base(kind="frozen", files=401, size=802)
+    assert decide(many, session, "frozen") == Base(kind="frozen", files=201, size=402)
     assert decide(tmp_path / "small", session, "live").sentence == "live checkout (as asked)"
     assert decide(many, session, "copy").kind == "live"  # it is carried either way
 
