@@ -75,8 +75,9 @@ async def _running(bench: Bench, program: str, *arguments: str) -> AsyncIterator
     if not ENVIRONMENT.exists():
         raise NoPeer("`make bench` installs it into .venv/bench")
     argv = [ENVIRONMENT / "bin" / "python", PROGRAMS / program, *arguments]
+    variables = {**os.environ, "MSWEA_SILENT_STARTUP": "1", "MSWEA_GLOBAL_CONFIG_DIR": str(bench.folder / "settings")}
     with (bench.folder / f"{program}.log").open("ab") as log:
-        async with await anyio.open_process([os.fspath(part) for part in argv], stderr=log) as running:
+        async with await anyio.open_process([os.fspath(part) for part in argv], stderr=log, env=variables) as running:
             try:
                 yield Peer(running)
             finally:

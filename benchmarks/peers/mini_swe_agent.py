@@ -1,17 +1,12 @@
-"""mini-swe-agent's Docker environment: `mini_swe_agent.py IMAGE` answers."""
+"""mini-swe-agent's Docker environment: `mini_swe_agent.py IMAGE` answers. It writes settings where it is told to."""
 
 import asyncio
 import logging
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 
 from answering import answer
-
-os.environ |= {"MSWEA_SILENT_STARTUP": "1", "MSWEA_GLOBAL_CONFIG_DIR": tempfile.mkdtemp(prefix="paddock-bench-")}
-# It writes into the home folder when it is imported, unless it is told another one.
 from minisweagent.environments.docker import DockerEnvironment
 
 HUNDRED = 100_000_000
