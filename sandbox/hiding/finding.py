@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.errors import StateError
+from sandbox.gate import gitindex
 from sandbox.gate.host import opened, opened_checkout, shut
 from sandbox.gate.patterns import BadPattern, Pattern
 from sandbox.gate.syscalls import open_beneath
-from sandbox.gate.tracked import LARGEST_INDEX, tracked
+from sandbox.gate.tracked import tracked
 from sandbox.hiding import contents, gitdata
 from sandbox.hiding.hidden import INDEX, Hidden, Secret
 from sandbox.hiding.index import skipping
@@ -136,7 +137,7 @@ def _index_without(checkout: Path, hidden: Hidden) -> bytes | None:
     """The index, if it lies in the checkout, for a work tree without what is hidden."""
     try:
         with opened_checkout(checkout) as root, opened(root, os.fsencode(_GIT)) as folder:
-            data = contents.read(folder, b"index", LARGEST_INDEX)
+            data = contents.read(folder, b"index", gitindex.LARGEST)
     except OSError:
         return None
     return None if data is None else skipping(data, hidden.covers)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pydantic
 
 from sandbox.errors import CheckoutRefused
+from sandbox.gate import gitindex
 from sandbox.gate.host import names_in, opened, opened_checkout
-from sandbox.gate.tracked import LARGEST_INDEX
 from sandbox.hiding import contents, gitdata
 from sandbox.hiding.hidden import Hidden, Secret
 from sandbox.hiding.index import skipping
@@ -130,7 +130,7 @@ def _index(root: int, folder: GitFolder, hidden: Hidden) -> bytes | None:
     above, _, name = os.fsencode(folder.index).rpartition(b"/")
     try:
         with opened(root, above) as directory:
-            data = contents.read(directory, name, LARGEST_INDEX)
+            data = contents.read(directory, name, gitindex.LARGEST)
     except OSError:
         return None
     if data is None:
