@@ -75,14 +75,10 @@ class Carrying:
         self._parts: Sequence[_Part] = ()
         self._bringing = anyio.Lock()
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether the workspace is carried, as far as is known by now."""
-        return placement_of(self._session).kind == "carried"
-
     async def fill(self, container: Container) -> None:
         """Fill a new container's volumes, before any call. Raises SandboxError, SandboxLost."""
-        if not self.is_needed:
+        self._parts = ()
+        if placement_of(self._session).kind == "mounted":
             return
         profile = profile_of(self._session.meta().choice)
         self._parts = [_part(one, Room(profile.disk, profile.files)) for one in overlays(self._session)]
@@ -104,14 +100,14 @@ class Carrying:
 
     async def bring_of(self, life: "Using") -> None:
         """The same, from what runs now; nothing does that cannot be seen here anyway. Raises as `bring`."""
-        if life.is_running and self.is_needed:
+        if self._parts and life.is_running:
             async with life.use() as container, alone(self._session, container):
                 await self.bring(container)
 
     @contextlib.asynccontextmanager
     async def still(self, container: Container) -> AsyncIterator[None]:
         """While the block runs, nothing inside does, and all it wrote is at home. Raises as `bring`, SessionBusy."""
-        if not self.is_needed:
+        if not self._parts:
             async with paused(self._session, container):
                 yield
             return
@@ -126,7 +122,7 @@ class Carrying:
 
     async def farewell(self, container: Container) -> None:
         """Before a container ends: bring home what no call was asked about. What cannot be brought is lost with it."""
-        if not self.is_needed:
+        if not self._parts:
             return
         with anyio.move_on_after(BRINGING_SECONDS), contextlib.suppress(SandboxError):
             async with self.still(container):
