@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.engine import Engine
-from sandbox.labels import Owner, labels
+from sandbox.helper import helper
+from sandbox.labels import Owner
 from sandbox.profile import User, profile_of
 from sandbox.programs import PYTHON
 from sandbox.sessions import Session
@@ -50,27 +51,6 @@ def give_back(session: Session, engine: Engine) -> None:
 
 def _as_root(session: Session, engine: Engine, argv: Sequence[str], rights: Sequence[str], folder: Path) -> None:
     """Run a program on one folder, as root with these capabilities."""
-    config = {
-        "Image": image_on(engine, lambda _: None),
-        "Entrypoint": list(argv),
-        "Cmd": [],
-        "User": "0:0",
-        "Labels": dict(labels(Owner.of(session.id))),
-        "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": {
-            "AutoRemove": True,
-            "NetworkMode": "none",
-            "ReadonlyRootfs": True,
-            "CapDrop": ["ALL"],
-            "CapAdd": list(rights),
-            "SecurityOpt": ["no-new-privileges"],
-            "PidsLimit": 16,
-            "Mounts": [{"Type": "bind", "Source": str(folder), "Target": "/scratch"}],
-        },
-    }
-    container = engine.create(f"paddock-scratch-{session.id[:8]}-{os.urandom(3).hex()}", config)
-    try:
-        engine.start(container)
-        engine.wait_gone(container)
-    finally:
-        engine.remove(container)
+    host = {"PidsLimit": 16, "Mounts": [{"Type": "bind", "Source": str(folder), "Target": "/scratch"}]}
+    config = helper(Owner.of(session.id), image_on(engine, lambda _: None), argv, rights=rights, host=host)
+    engine.run_to_end(config, name=f"paddock-scratch-{session.id[:8]}-{os.urandom(3).hex()}")

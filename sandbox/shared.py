@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from sandbox.engine import Engine
 from sandbox.errors import NameTaken, SandboxError
-from sandbox.labels import SHARED_LABEL, Owner, labels, owned
+from sandbox.helper import helper
+from sandbox.labels import SHARED_LABEL, Owner, owned
 
 Kind = Literal["toolbox", "etc"]
 READY = "-ready"
@@ -100,23 +101,11 @@ def mount(name: str, target: str, *, read_only: bool = True) -> Mapping[str, Any
 
 
 def _config(name: str, filling: Filling) -> Mapping[str, Any]:
-    return {
-        "Image": filling.image,
-        "Entrypoint": list(filling.argv),
-        "Cmd": [],
-        "User": "0:0",
-        "WorkingDir": "/",
-        "Labels": dict(labels(Owner.of(""))),
-        "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": {
-            "NetworkMode": "none",
-            "ReadonlyRootfs": True,
-            "CapDrop": ["ALL"],
-            "CapAdd": ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-            "SecurityOpt": ["no-new-privileges"],
-            "PidsLimit": 64,
-            "Memory": 512 * 1024 * 1024,
-            "Tmpfs": dict.fromkeys(filling.volumes, "ro"),
-            "Mounts": [mount(name, "/target", read_only=False), *filling.mounts],
-        },
+    host = {
+        "PidsLimit": 64,
+        "Memory": 512 * 1024 * 1024,
+        "Tmpfs": dict.fromkeys(filling.volumes, "ro"),
+        "Mounts": [mount(name, "/target", read_only=False), *filling.mounts],
     }
+    rights = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+    return helper(Owner.of(""), filling.image, filling.argv, rights=rights, host=host)
