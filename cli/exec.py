@@ -2,7 +2,8 @@
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cli.screen.terminal import Terminal
     from cli.signals import Interrupts
     from sandbox.base import Command
+    from sandbox.docker_sandbox import DockerSandbox
     from sandbox.engine import Engine
     from sandbox.sessions import Session
 
@@ -90,20 +92,13 @@ async def _drive(
     """Run it, pass on what it prints as it prints it; a command that ran out of time reached a limit."""
     import anyio
 
-    from cli import environment, exits, place
-    from cli.ports import published
+    from cli import exits, place
     from cli.screen.passing import Passing
     from sandbox.base import Call
-    from sandbox.opening import noted, opened
+    from sandbox.opening import noted
 
     passing = Passing(sys.stdout, sys.stderr)
-    variables = environment.named(session.meta().choice.environment)
-    async with (
-        opened(session, engine, variables=variables) as sandbox,
-        published(sandbox, publish, place.stderr().line),
-    ):
-        place.tell_carrying(sandbox, place.stderr())
-        place.say_hidden(await sandbox.hidden())
+    async with open_sandbox(session, engine, publish, place.stderr()) as sandbox:
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel
             async with noted(sandbox, Call("exec", "exec", " ".join(command.argv), agent="you")):
@@ -152,3 +147,19 @@ def open_session(
         first = f"session {session.id[:8]} · a copy · base: {base} · image {found.name} · {agreed.described}"
         said.line(said.style(safe.line(first), "dim"))
     return engine, session
+
+
+@asynccontextmanager
+async def open_sandbox(
+    session: "Session", engine: "Engine", publish: Sequence[str], said: "Terminal"
+) -> AsyncIterator["DockerSandbox"]:
+    """The sandbox of a command or a shell, with its ports; what it takes, and what it does not see, is said."""
+    from cli import environment, place
+    from cli.ports import published
+    from sandbox.opening import opened
+
+    variables = environment.named(session.meta().choice.environment)
+    async with opened(session, engine, variables=variables) as sandbox, published(sandbox, publish, said.line):
+        place.tell_carrying(sandbox, place.stderr())
+        place.say_hidden(await sandbox.hidden())
+        yield sandbox

@@ -62,20 +62,14 @@ def shell(
 
 
 async def _drive(session: "Session", engine: "Engine", publish: Sequence[str], interrupts: "Interrupts") -> int:
-    from cli import environment, place
-    from cli.ports import published
+    from cli import place
+    from cli.exec import open_sandbox
     from sandbox.base import Call
-    from sandbox.opening import noted, opened
+    from sandbox.opening import noted
     from sandbox.terminal import attach
 
     del interrupts  # keys go to the shell, Ctrl-C too
-    variables = environment.named(session.meta().choice.environment)
-    async with (
-        opened(session, engine, variables=variables) as sandbox,
-        published(sandbox, publish, place.stdout().line),
-    ):
-        place.tell_carrying(sandbox, place.stderr())
-        place.say_hidden(await sandbox.hidden())
+    async with open_sandbox(session, engine, publish, place.stdout()) as sandbox:
         async with noted(sandbox, Call("shell", "shell", "", agent="you")):
             code = await attach(sandbox, [await sandbox.shell(), "-l"])
         if news := sandbox.take_news():
