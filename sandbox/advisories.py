@@ -128,10 +128,7 @@ ADVISORIES: Final = (
 
 @dataclass(frozen=True)
 class Hole:
-    """An advisory that is about the version here; `advisory` is None if that version cannot be read.
-
-    `named` are ids that the distribution's changelog names: it says they are fixed.
-    """
+    """An advisory that is about the version here; `advisory` is None if that version cannot be read."""
 
     component: Component
     version: str

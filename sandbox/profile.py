@@ -110,7 +110,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """The host. The engine is on it: one elsewhere is not supported."""
+    """The host."""
     return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), os.cpu_count() or 1)
 
 

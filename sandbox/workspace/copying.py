@@ -153,7 +153,7 @@ def is_unseen(hidden: Hidden, path: bytes) -> bool:
 def give_facts(descriptor: int, facts: os.stat_result) -> None:
     """Give an open file or folder of ours these rights and times: tools like make go by them."""
     if (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
-        with contextlib.suppress(PermissionError):  # only root can give to others; see `sandbox.workspace.size`
+        with contextlib.suppress(PermissionError):  # only root can give to others; see `sandbox.workspace.base`
             os.fchown(descriptor, facts.st_uid, facts.st_gid)
     os.fchmod(descriptor, facts.st_mode & _KEPT_BITS)
     os.utime(descriptor, ns=(facts.st_atime_ns, facts.st_mtime_ns))
