@@ -17,12 +17,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import docker
+import pytest
 
 from sandbox.engine import Engine
 from sandbox.engine_places import EnginePlace
 
 CGROUPS = Path("/sys/fs/cgroup")
 SECONDS = 60.0
+MARKS = [
+    pytest.mark.anyio,
+    pytest.mark.engine,
+    pytest.mark.root,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("second engine"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # docker-py leaves a socket open
+]
+"""Of the tests that use one."""
 _HELD_OPEN = """
 for folder; do mount -t tmpfs none "$folder" || exit; done
 echo open; sleep infinity & wait

@@ -1,15 +1,19 @@
 """A scene for attacks on the gate: the checkout amid a host that must not change."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from images.image import Image
 from runtime.project import Project
+from sandbox.choice import Choice
+from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.opening import opened
-from sandbox.sessions import Session
-from tests.attacks.scene import CANARY, Scene, unchanged
+from sandbox.opening import opened, prepare
+from sandbox.sessions import Session, Sessions
+from tests.attacks.scene import CANARY, Limited, Scene, unchanged
 from tests.cli.conftest import elsewhere, paddock, project, script, terminal, variables  # noqa: F401 - fixtures
 
 
@@ -32,3 +36,16 @@ async def scene(session: Session, engine: Engine, checkout: Path, host: Path) ->
             yield Scene(Project(checkout, session, sandbox), host)
     assert not [blob for blob in session.blobs.rglob("*") if blob.is_file() and CANARY in blob.read_bytes()]
     assert not list(checkout.glob(".paddock*"))
+
+
+@pytest.fixture
+def limited(state: Path, checkout: Path, image: Image, engine: Engine) -> Limited:
+    """Opens a sandbox with limits of its own."""
+
+    @asynccontextmanager
+    async def open_with(choice: Choice) -> AsyncIterator[DockerSandbox]:
+        session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
+        async with opened(session, engine) as sandbox:
+            yield sandbox
+
+    return open_with

@@ -4,20 +4,30 @@ import hashlib
 import os
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.project import Project
 from sandbox.base import Command, ExecResult
 from sandbox.changes import ChangeSet
+from sandbox.choice import Choice
+from sandbox.docker_sandbox import DockerSandbox
 from sandbox.gate.apply import Applied, Conflicts
 
 CANARY = b"CANARY-0b91-of-the-host"
 
 Fact = tuple[int, int, bytes]
 """Of one path: its mode and type, its modification time, its content or target, hashed."""
+
+Limited = Callable[[Choice], AbstractAsyncContextManager[DockerSandbox]]
+"""Opens a sandbox with limits of its own."""
+
+
+async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
+    """What a script in the workspace's root comes to, whatever that is."""
+    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 @dataclass(frozen=True)

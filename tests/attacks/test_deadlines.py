@@ -9,9 +9,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sandbox.base import Command, ExecResult
+from sandbox.base import Command
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.sessions import Session
+from tests.attacks.scene import shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -38,10 +39,6 @@ async def main():
 
 anyio.run(main)
 """
-
-
-async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 async def test_r14_a_deadline_is_kept_and_nothing_of_the_call_is_left(sandbox: DockerSandbox) -> None:

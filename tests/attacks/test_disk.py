@@ -2,8 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -19,23 +18,9 @@ from sandbox.errors import FileError
 from sandbox.opening import opened, prepare
 from sandbox.profile import MIB
 from sandbox.sessions import Sessions
+from tests.attacks.scene import Limited, shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
-
-Limited = Callable[[Choice], AbstractAsyncContextManager[DockerSandbox]]
-
-
-@pytest.fixture
-def limited(state: Path, checkout: Path, image: Image, engine: Engine) -> Limited:
-    """Opens a sandbox with limits of its own."""
-
-    @asynccontextmanager
-    async def open_with(choice: Choice) -> AsyncIterator[DockerSandbox]:
-        session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
-        async with opened(session, engine) as sandbox:
-            yield sandbox
-
-    return open_with
 
 
 @pytest.fixture
@@ -50,10 +35,6 @@ def small_disk(state: Path, tmp_path: Path) -> Iterator[Path]:
         pytest.fail("this test mounts a small file system, which takes root")
     yield state
     subprocess.run(["umount", str(state)], check=True)
-
-
-async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 def said(result: ExecResult) -> list[str]:

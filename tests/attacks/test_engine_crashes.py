@@ -23,16 +23,9 @@ from sandbox.orphans import sweep
 from sandbox.sessions import Sessions
 from sandbox.states import Patience
 from tests.attacks.scene import facts
-from tests.secondengine import second_engine
+from tests.secondengine import MARKS, second_engine
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.engine,
-    pytest.mark.root,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("second engine"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # docker-py leaves a socket open
-]
+pytestmark = MARKS
 ROOT = Path(__file__).parents[2]
 
 COUNTING = "echo before > before.txt; i=0; while :; do i=$((i+1)); echo $i >> count.txt; sleep 0.05; done"

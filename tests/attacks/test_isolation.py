@@ -9,22 +9,19 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from sandbox.base import Command, ExecResult
+from sandbox.base import Command
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import EngineUnavailable, FileError
 from sandbox.opening import opened
 from sandbox.profile import HOME
 from sandbox.sessions import Session
+from tests.attacks.scene import shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 OWN_FILTER = pytest.mark.profiles("strict", "default", "egress")
 HERE = PurePosixPath(HOME)
 """A folder that tools can write in every profile."""
-
-
-async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 async def said(sandbox: DockerSandbox, script: str) -> str:

@@ -2,14 +2,11 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
 
-from images.image import Image
 from sandbox.base import Command, ExecResult
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
@@ -18,13 +15,11 @@ from sandbox.errors import FileError, SandboxLost
 from sandbox.guest.limits import SCRATCH
 from sandbox.labels import Owner
 from sandbox.limits import LimitReached
-from sandbox.opening import opened, prepare
 from sandbox.profile import GIB, MIB, User, profile_of, request
-from sandbox.sessions import Sessions
+from tests.attacks.scene import Limited, shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
-Limited = Callable[[Choice], AbstractAsyncContextManager[DockerSandbox]]
 
 GREEDY = "data = bytearray()\nwhile True: data += b'x' * 2**24"
 CHILD = f'python3 -c "{GREEDY}"'
@@ -76,23 +71,6 @@ try:
 except OSError:
     pass
 """
-
-
-@pytest.fixture
-def limited(state: Path, checkout: Path, image: Image, engine: Engine) -> Limited:
-    """Opens a sandbox with limits of its own."""
-
-    @asynccontextmanager
-    async def open_with(choice: Choice) -> AsyncIterator[DockerSandbox]:
-        session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
-        async with opened(session, engine) as sandbox:
-            yield sandbox
-
-    return open_with
-
-
-async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 async def goes_on(sandbox: DockerSandbox) -> ExecResult:

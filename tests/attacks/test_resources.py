@@ -9,20 +9,17 @@ import anyio
 import pytest
 
 from images.image import Image
-from sandbox.base import Command, ExecResult
+from sandbox.base import Command
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.opening import opened, prepare
 from sandbox.profile import HOME, profile_of
 from sandbox.sessions import Session, Sessions
+from tests.attacks.scene import shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 HERE = PurePosixPath(HOME)
-
-
-async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=timeout))
 
 
 async def assert_alive(sandbox: DockerSandbox) -> None:

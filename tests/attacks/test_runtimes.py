@@ -17,18 +17,11 @@ from sandbox.runtimes import UnknownRuntime, checked_runtime
 from sandbox.selfcheck import selfcheck
 from sandbox.sessions import Sessions
 from sandbox.toolbox import toolbox
-from tests.secondengine import second_engine
+from tests.secondengine import MARKS, second_engine
 
 CRUN = shutil.which("crun") or "/usr/bin/crun"  # installed with what the tests need
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.engine,
-    pytest.mark.root,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("second engine"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # docker-py leaves a socket open
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
