@@ -29,6 +29,7 @@ def chat(
     runtime: options.Runtime = "",
     base: options.Base = None,
     publish: options.Publish = None,
+    allow: options.Allow = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; goes first.")] = False,
     show_version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
 ) -> int | None:
@@ -66,6 +67,7 @@ def chat(
         runtime=runtime,
         base=base,
         publish=tuple(publish or ()),
+        allow=tuple(allow or ()),
     )
     return converse(order.checked())
 

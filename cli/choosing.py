@@ -1,6 +1,6 @@
 """Which sandbox a command gets: settings and flags made one choice, agreed to, and held against the engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ class Wanted:
     runtime: str = ""
     base: BaseKind | None = None
     settings: str = ""
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,18 @@ class Agreed:
     @property
     def described(self) -> str:
         """For the first line of a session."""
-        profile = "egress (no network yet)" if self.choice.profile == "egress" else self.choice.profile
-        return f"profile {profile} · {self.runtime}"
+        return " · ".join(filter(None, (f"profile {self.choice.profile}", self.network, self.runtime)))
+
+    @property
+    def network(self) -> str:
+        """What may be reached, as far as rules say; empty where nothing can be."""
+        from sandbox.profile import profile_of
+
+        hosts = [*self.choice.network.writable, *self.choice.network.allowed]
+        if not profile_of(self.choice).has_proxy:
+            return ""
+        few = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
+        return f"network: {few or 'no host is listed'}"
 
     @property
     def is_usual(self) -> bool:
@@ -52,7 +63,7 @@ class Agreed:
 
     def as_json(self) -> dict[str, object]:
         """For programs."""
-        return {"profile": self.choice.profile, "runtime": self.runtime, "network": False}
+        return {"profile": self.choice.profile, "runtime": self.runtime, "network": bool(self.network)}
 
 
 def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", session: "Session | None" = None) -> Agreed:
@@ -61,12 +72,17 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     Raises: SettingsError, SandboxError, Misuse, ApprovalNeeded, CliError.
     """
     from runtime.sandbox_choice import Flags, chosen
+    from sandbox.profile import profile_of
     from sandbox.runtimes import UnknownRuntime, checked_runtime
 
     if session is not None and wanted.base is not None:
         raise exits.Misuse("what a session lies on is decided when it begins: leave out --base, or start a new one")
-    flags = Flags(wanted.profile, wanted.runtime, wanted.base)
+    flags = Flags(wanted.profile, wanted.runtime, wanted.base, _hosts(wanted.allow))
     found = chosen(folder, rules.files(wanted.settings), flags, session)
+    if wanted.allow and not profile_of(found.choice).has_proxy:
+        raise exits.Misuse(
+            f"--allow is for a profile with a network, and {found.choice.profile} has none: --profile egress has"
+        )
     for notice in found.notices:
         place.stderr().line(f"paddock: {safe.line(notice)}")
     facts = engine.known
@@ -80,6 +96,16 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     if session is not None and found.choice != session.meta().choice:
         session.save(session.meta().model_copy(update={"choice": found.choice}))
     return Agreed(found.choice, runtime)
+
+
+def _hosts(given: Sequence[str]) -> tuple[str, ...]:
+    """The hosts of `--allow`. Raises Misuse."""
+    from sandbox.egress.hosts import pattern
+
+    try:
+        return tuple(str(pattern(one)) for one in given)
+    except ValueError as error:
+        raise exits.Misuse(f"--allow: {error}") from error
 
 
 def _refuse_holes(facts: Mapping[str, Any]) -> None:

@@ -39,6 +39,7 @@ def execute(
     runtime: options.Runtime = "",
     base: options.Base = None,
     publish: options.Publish = None,
+    allow: options.Allow = None,
 ) -> int:
     """Run a command in a container on a copy of the checkout, then ask what to keep.
 
@@ -60,7 +61,7 @@ def execute(
     wanted_ports(publish or ())
     here = place.place()
     said = place.stderr()
-    wanted = Wanted(profile, runtime, base, settings)
+    wanted = Wanted(profile, runtime, base, settings, tuple(allow or ()))
     engine, session = open_session("exec", " ".join(command), here, directory, image, said, wanted)
     policy_of(session, settings)
     order = Command(

@@ -25,7 +25,7 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="NAME",
-        help="How tight: strict (reads only), default, egress (no network yet), build (root inside) or compat.",
+        help="How tight: strict (reads only), default, egress (a proxy), build (root inside, a proxy) or compat.",
         show_default=False,
     ),
 ]
@@ -37,6 +37,16 @@ Base = Annotated[
     BaseKind | None,
     typer.Option(
         "--base", metavar="KIND", help="What the copy lies on: auto, live, frozen or copy.", show_default=False
+    ),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="HOST",
+        help="Let what runs inside read from HOST (GET, HEAD), or *.HOST, or HOST:PORT; needs --profile egress, build "
+        "or compat. May be repeated.",
+        show_default=False,
     ),
 ]
 Apply = Annotated[

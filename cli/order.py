@@ -39,6 +39,7 @@ class Order:
     runtime: str = ""
     base: BaseKind | None = None
     publish: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
 
     def checked(self) -> "Order":
         """The same, if it makes sense. Raises Misuse."""
@@ -56,7 +57,7 @@ class Order:
     @property
     def wanted(self) -> Wanted:
         """What it says about the sandbox."""
-        return Wanted(self.profile, self.runtime, self.base, self.settings)
+        return Wanted(self.profile, self.runtime, self.base, self.settings, self.allow)
 
     @property
     def terms(self) -> Terms:

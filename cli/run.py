@@ -40,6 +40,7 @@ def run(
     runtime: options.Runtime = "",
     base: options.Base = None,
     publish: options.Publish = None,
+    allow: options.Allow = None,
 ) -> int:
     """Do one task in a container on a copy of the checkout, then ask what to keep.
 
@@ -68,6 +69,7 @@ def run(
         runtime=runtime,
         base=base,
         publish=tuple(publish or ()),
+        allow=tuple(allow or ()),
     )
     return carry_out(order.checked(), read_prompt(prompt))
 

@@ -21,6 +21,7 @@ def shell(
     runtime: options.Runtime = "",
     base: options.Base = None,
     publish: options.Publish = None,
+    allow: options.Allow = None,
 ) -> int:
     """Open a shell in a container on a copy of the checkout, then ask what to keep.
 
@@ -43,7 +44,7 @@ def shell(
     wanted_ports(publish or ())
     here = place.place()
     out = place.stdout()
-    wanted = Wanted(profile, runtime, base, settings)
+    wanted = Wanted(profile, runtime, base, settings, tuple(allow or ()))
     engine, session = open_session("shell", "shell", here, directory, image, out, wanted)
     out.line(out.style("nothing reaches the checkout before you say so", "dim"))
     policy_of(session, settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from runtime.answer import ToolUse
-from runtime.events import Denied, Event, LimitsReached, ToolFinished, ToolOutput, ToolStarted
+from runtime.events import Denied, Event, LimitsReached, Notice, ToolFinished, ToolOutput, ToolStarted
 from runtime.history import LOST
 from runtime.noting import Notes
 from runtime.permissions import Deny, Mode, decide
@@ -133,6 +133,8 @@ class Calls:
         self.emit(ToolFinished(use.id, use.name, result.text, result.is_error, seconds, result.detail))
         if result.limits:
             self.emit(LimitsReached(use.id, result.limits))
+        for sentence in result.refused:
+            self.emit(Notice(sentence, "warning"))
 
 
 def batches(uses: Sequence[ToolUse], registry: Registry) -> Iterator[Sequence[ToolUse]]:

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from runtime.permissions.errors import SettingsError
 from runtime.permissions.sources import Files
 from runtime.sandbox_settings import Wish, as_wish, wishes
-from sandbox.choice import BaseKind, Choice, ProfileName
+from sandbox.choice import BaseKind, Choice, Network, ProfileName
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
 
@@ -23,11 +23,15 @@ Value = str | float | None
 
 @dataclass(frozen=True)
 class Flags:
-    """What the command line, or a script, says for this one time; empty where it says nothing."""
+    """What the command line, or a script, says for this one time; empty where it says nothing.
+
+    `allow` are patterns of hosts that may be read from.
+    """
 
     profile: ProfileName | None = None
     runtime: str = ""
     base: BaseKind | None = None
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class _Choosing:
         for key in ("include", "environment"):
             lists = [one.values.get(key, ()) for one in (*self.managed, *self.users)]
             self.holds[key] = tuple(dict.fromkeys(entry for entries in lists for entry in entries))
+        self.holds["network"] = self._network()
         for key in ("runtime", "base", "include", "environment", "require_patched"):
             for one in self.repository:
                 if one.values.get(key):
@@ -118,6 +123,27 @@ class _Choosing:
                 self._overrule(managed, key, value)
             value = managed.values[key]
         self.holds[key] = value
+
+    def _network(self) -> Network:
+        """What may leave: lists add up, a repository can only deny. Raises SettingsError."""
+        managed = [one.values["network"] for one in self.managed if "network" in one.values]
+        repository = [one.values["network"] for one in self.repository if "network" in one.values]
+        users = [one.values["network"] for one in self.users if "network" in one.values]
+        given: Sequence[str] = self.flags.get("allow", ())
+        if any(one["managed_only"] for one in managed):
+            if given:
+                raise SettingsError("managed settings alone name what may be reached: --allow is not allowed here")
+            users = [{**one, "allowed": (), "writable": (), "addresses": ()} for one in users]
+        for one in self.repository:
+            said = one.values.get("network", {})
+            if any(said.get(key) for key in ("allowed", "writable", "addresses")):
+                self._ignore(one, "network", "may deny here, and not allow")
+        who = {"allowed": [*managed, *users], "denied": [*managed, *users, *repository]}
+        lists = {
+            key: [entry for one in who.get(key, who["allowed"]) for entry in one[key]] for key in Network.model_fields
+        }
+        lists["allowed"] += given
+        return Network(**{key: tuple(dict.fromkeys(entries)) for key, entries in lists.items()})
 
     def _rank(self, key: str, value: Value) -> float:
         """How much a value allows; None is what the profile gives."""

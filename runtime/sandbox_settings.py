@@ -1,9 +1,10 @@
 """What settings files say about the sandbox, under `sandbox`: read strictly, and made one choice.
 
     {"sandbox": {"profile": "strict", "memory": "2g", "cpus": 2, "processes": 256, "disk": "10g", "idle": "30m",
-                 "runtime": "crun", "base": "live", "include": [".env.test"], "environment": ["LANG"]}}
+                 "runtime": "crun", "base": "live", "include": [".env.test"], "environment": ["LANG"],
+                 "network": {…}}}
 
-Who may say what: managed settings hold, and nobody goes beyond them; a flag or the user's own files choose; a
+`network` is explained in `runtime.network_settings`. Who may say what: managed settings hold, and nobody goes beyond them; a flag or the user's own files choose; a
 repository's own can only make it tighter. Claude Code has keys of its own under this name: they are told apart and
 change nothing here.
 """
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Final
 
 import pydantic
 
+from runtime.network_settings import NAMES, NetworkSaid, ours
 from runtime.permissions.errors import SettingsError
 from runtime.permissions.rules import PROJECT_SCOPES, Source
 from runtime.permissions.settings import Document
@@ -27,7 +29,7 @@ from sandbox.sessions import Session
 CLAUDES: Final = frozenset(
     """allowAppleEvents allowUnsandboxedCommands autoAllow autoAllowBashIfSandboxed bwrapPath credentials
     enableWeakerNestedSandbox enableWeakerNetworkIsolation enabled enabledPlatforms excludedCommands
-    failIfUnavailable filesystem ignoreViolations network ripgrep socatPath""".split()  # noqa: SIM905 - read as a text
+    failIfUnavailable filesystem ignoreViolations ripgrep socatPath""".split()  # noqa: SIM905 - read as a text
 )
 """Keys that Claude Code gives a meaning; here they have none."""
 
@@ -95,6 +97,7 @@ class _Said(pydantic.BaseModel):
     idle: _Seconds | None = None
     include: Annotated[tuple[str, ...], _List] | None = None
     environment: Annotated[tuple[_Variable, ...], _List] | None = None
+    network: NetworkSaid | None = None
     require_patched: bool | None = pydantic.Field(None, alias="requirePatched")
 
     @pydantic.model_validator(mode="after")
@@ -155,16 +158,23 @@ def read(document: Document) -> tuple[Wish | None, Sequence[str]]:
     if not isinstance(said, dict):
         raise SettingsError(f"{name}:{document.line('sandbox')}: sandbox has to be an object")
     theirs = sorted(CLAUDES & said.keys())
-    ours = {key: value for key, value in said.items() if key not in CLAUDES}
+    kept = {key: value for key, value in said.items() if key not in CLAUDES}
+    vain: Sequence[str] = ()
+    if "network" in kept:
+        kept["network"], more, vain = ours(kept["network"])
+        theirs += [f"network.{key}" for key in more]
     try:
-        values = _Said.model_validate(ours).model_dump(exclude_none=True)
+        values = _Said.model_validate(kept).model_dump(exclude_none=True)
     except pydantic.ValidationError as error:
         raise SettingsError(_problem(error, document)) from error
     notices = []
     if theirs:
         keys = ", ".join(theirs)
-        where = document.line("sandbox", theirs[0])
+        where = document.line("sandbox", *theirs[0].split("."))
         notices = [f"{name}:{where}: sandbox.{keys}: a setting of Claude Code, which changes nothing here"]
+    if vain:
+        where = document.line("sandbox", "network", "allowedDomains")
+        notices.append(f"{name}:{where}: {', '.join(map(repr, vain))}: no host that can be allowed here, so it is not")
     lines = {key: document.line("sandbox", _key(key)) for key in values}
     return Wish(document.source, values, lines), notices
 
@@ -176,10 +186,10 @@ def _key(name: str) -> str:
 def _problem(error: pydantic.ValidationError, document: Document) -> str:
     problem = error.errors()[0]
     steps = problem["loc"]
-    key = str(steps[0]) if steps else ""
-    where = f"{document.source.name}:{document.line('sandbox', *steps[:2])}"
+    key = str(steps[-1]) if steps else ""
+    where = f"{document.source.name}:{document.line('sandbox', *steps[:3])}"
     way = ".".join(["sandbox", *map(str, steps)])
-    known = [_key(name) for name in _Said.model_fields]
+    known = NAMES if steps[:1] == ("network",) else [_key(name) for name in _Said.model_fields]
     match problem["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(key, known, n=1)

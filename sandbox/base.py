@@ -63,7 +63,7 @@ class ExecResult:
     shell does whose last program was killed, and then `signal` is None. `timed_out` is the host's own clock speaking:
     an exit code of 124 or 137 proves nothing. `left_running` counts processes of this call that live on after it.
     `limits` are those of the sandbox that were reached meanwhile, by this call or another: counted by the kernel, never
-    guessed from exit codes.
+    guessed from exit codes. `refused` are sentences about what our proxy let nobody inside ask meanwhile.
     """
 
     exit_code: int
@@ -75,6 +75,7 @@ class ExecResult:
     report: bytes = b""
     seconds: float = 0.0
     limits: tuple[LimitReached, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 class Process(Protocol):

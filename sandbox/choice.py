@@ -10,6 +10,22 @@ BaseKind = Literal["auto", "live", "frozen", "copy"]
 Amount = Annotated[int, pydantic.Field(gt=0)]
 
 
+class Network(pydantic.BaseModel):
+    """What a sandbox may reach through our proxy, in a profile that has one; with nothing named, nothing.
+
+    `allowed` and `writable` are patterns of hosts (`sandbox.egress.hosts`): the first may be read from (GET, HEAD),
+    the second told anything. `denied` outranks both. `addresses` are networks, such as `10.1.0.0/16`, that may be
+    connected to although they are not public.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    allowed: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
 class Choice(pydantic.BaseModel):
     """A session's wishes, kept in its `meta.json`. None takes what the profile says.
 
@@ -31,4 +47,5 @@ class Choice(pydantic.BaseModel):
     disk: Amount | None = None
     include: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    network: Network = Network()
     idle: Annotated[float, pydantic.Field(ge=0)] = 1800.0

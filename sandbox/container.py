@@ -81,15 +81,17 @@ def remove_earlier(session: Session, engine: Engine) -> None:
     give_back(session, engine)
 
 
-async def create(session: Session, engine: Engine, ready: Callable[[], Awaitable[None]]) -> Container:
+async def create(
+    session: Session, engine: Engine, ready: Callable[[], Awaitable[None]], files: Mapping[str, str]
+) -> Container:
     """Make, check and start a session's container. Nothing is left of it if any step fails.
 
     The caller holds the session, and no other container of it is there (`remove_earlier`). `ready` is awaited before
-    the start.
+    the start. `files` are written by the guest, by path.
     Raises: SandboxError (the engine's reason), ImageError, CheckoutRefused, EngineUnavailable.
     """
     known = await _ask(session, engine)
-    config, wishes, user = await anyio.to_thread.run_sync(_config, session, engine, known)
+    config, wishes, user = await anyio.to_thread.run_sync(_config, session, engine, known, files)
     name = f"paddock-{session.id[:8]}-{os.urandom(3).hex()}"
     id_ = await anyio.to_thread.run_sync(engine.create, name, config)
     try:
@@ -156,7 +158,9 @@ async def _ask(session: Session, engine: Engine) -> _Known:
         return _Known(await wishes.answer(), await volumes.answer(), await who.answer())
 
 
-def _config(session: Session, engine: Engine, known: _Known) -> tuple[Mapping[str, Any], Wishes, User]:
+def _config(
+    session: Session, engine: Engine, known: _Known, files: Mapping[str, str]
+) -> tuple[Mapping[str, Any], Wishes, User]:
     """The engine's request, what the image asks for, and whom tools run as."""
     meta, wishes = session.meta(), known.wishes
     if (why := engine.kind.stranger(meta.uid)) and placement_of(session).kind == "mounted":
@@ -165,10 +169,10 @@ def _config(session: Session, engine: Engine, known: _Known) -> tuple[Mapping[st
     if not toolbox.is_among(known.volumes):
         toolbox.ensure(engine, lambda _: None)
     who = accounts.accounts(meta.image, user, known.author)
-    mounts, files = [*tree.mounts(session, labels(owner)), toolbox.mount()], {}
+    mounts = [*tree.mounts(session, labels(owner)), toolbox.mount()]
     own = tree.carried(session)
     if profile.changes_image:
-        files = {"/etc/gitconfig": who.gitconfig}
+        files = {**files, "/etc/gitconfig": who.gitconfig}
     else:
         accounts.ensure(engine, who, known.volumes)
         mounts.append(who.mount())

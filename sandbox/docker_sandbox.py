@@ -17,12 +17,13 @@ from sandbox.background import Background, Backgrounds, heard_by
 from sandbox.base import Call, Command, Entry, ExecResult, OnOutput
 from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
+from sandbox.closed import Closed
 from sandbox.container import Container
 from sandbox.disk import Room
 from sandbox.disk_watch import DiskWatch
 from sandbox.engine import Engine
 from sandbox.errors import FileError, SandboxError, SandboxLost
-from sandbox.filing import LIST_LIMIT, asked, entries
+from sandbox.filing import LIST_LIMIT, asked, entries, failed
 from sandbox.forwarding import Forward
 from sandbox.frames import Kind
 from sandbox.gate.freeze import frozen
@@ -31,13 +32,12 @@ from sandbox.hiding.hidden import Hidden
 from sandbox.hiding.hiding import Hiding
 from sandbox.inside import absolute
 from sandbox.life import Life
-from sandbox.limits import LimitReached, full_at
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
 from sandbox.running import Running, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
-from sandbox.tasks import expiring
+from sandbox.tasks import beside, expiring
 from sandbox.workspace import gitfolders
 from sandbox.workspace.carrying import Carrying
 from sandbox.workspace.laying import Laying
@@ -50,13 +50,16 @@ TERMINAL_PACE = 1 / (1024 * 1024)  # a screen is slow to draw, and nobody reads 
 class DockerSandbox:
     """The calls of a sandbox. Each waits for a container, has one started that has ended, and keeps it from idling.
 
-    `variables` are what commands find in their environment besides what is the sandbox's own.
+    `variables` are what commands find in their environment besides the sandbox's own; `outlet` is their way out.
     """
 
-    def __init__(self, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup, patience: Patience) -> None:
+    def __init__(
+        self, session: Session, engine: Engine, tasks: anyio.abc.TaskGroup, patience: Patience, outlet: Closed
+    ) -> None:
         meta = session.meta()
         self.root = PurePosixPath(meta.checkout)
         self.variables: Mapping[str, str] = {}
+        self._outlet = outlet
         profile = profile_of(meta.choice)
         self._most = profile.most()
         self._disk = DiskWatch(session, Room(profile.disk, profile.files))
@@ -68,13 +71,14 @@ class DockerSandbox:
         self._hiding = Hiding(session)
         self.carrying = Carrying(session)
         around = Around(
+            files=outlet.files,
             before=self._before_start,
             ready=self._lay_ready,
-            started=self._go_on,
+            started=lambda: self.laying.go_on(),
             filled=self.carrying.fill,
             still=self.carrying.still,
             leave=self.carrying.farewell,
-            beside=self._disk.watch,
+            beside=self._beside,
         )
         self._life = Life(session, engine, tasks, around=around, patience=patience)
         self.laying = Laying(session, tasks, self._life.refuse)
@@ -101,7 +105,12 @@ class DockerSandbox:
 
     def take_news(self) -> str:
         """What befell the sandbox between calls."""
-        return "\n".join(filter(None, (self._life.take_news(), self._disk.take_news())))
+        return "\n".join(filter(None, (one.take_news() for one in (self._life, self._disk, self._outlet))))
+
+    async def _beside(self, life: Life, container: Container) -> None:
+        async with beside() as tasks:
+            tasks.start_soon(self._outlet.serve, container)
+            await self._disk.watch(life)
 
     async def _before_start(self) -> None:
         """No container runs: take stock. What the workspace lies on is made beside the next container."""
@@ -110,9 +119,6 @@ class DockerSandbox:
         if before is None:
             await self._account.catch_up()
         self.laying.begin(before, self._hiding.found)
-
-    def _go_on(self) -> None:
-        self.laying.go_on()
 
     async def _lay_ready(self) -> None:
         """What the container is started on."""
@@ -135,7 +141,12 @@ class DockerSandbox:
     async def _carry_out(self, call: Running) -> ExecResult:
         began = anyio.current_time()
         command, patience = call.command, call.patience
-        async with self._life.use() as container, container.channel.stream() as stream, self._disk.minding(call):
+        async with (
+            self._life.use() as container,
+            container.channel.stream() as stream,
+            self._disk.minding(call),
+            self._outlet.hearing(call),
+        ):
             rest = await stream.open(self.request(command), command.stdin)
             try:
                 async with expiring(patience, command.timeout):
@@ -194,7 +205,7 @@ class DockerSandbox:
             "op": "run",
             "argv": list(command.argv),
             "cwd": str(command.cwd),
-            "env": {**self._life.environment, **self.variables, **command.env},
+            "env": {**self._life.environment, **self._outlet.variables, **self.variables, **command.env},
             "stdin": command.stdin is not None,
             "report": command.report,
             "terminal": command.terminal,
@@ -220,21 +231,11 @@ class DockerSandbox:
         await self._file(request, data)
 
     async def _file(self, request: Mapping[str, Any], data: bytes | None = None, *, most: int = 0) -> bytes:
-        path = str(request["path"])
         async with self._life.use() as container:
             content, done = await asked(container, request, data, most=most)
-        match done.error:
-            case None:
-                return content
-            case "interrupted":
-                raise FileError("other", path, "something in the sandbox interrupted it; try again")
-            case "no-process":
-                limit = LimitReached("processes", self._most["processes"], "end what runs, then try again")
-                raise FileError("other", path, str(limit))
-            case "no-space":
-                raise FileError("no-space", path, full_at(PurePosixPath(path), self.root, self._most))
-            case kind:
-                raise FileError(kind, path)
+        if done.error is not None:
+            raise failed(done.error, PurePosixPath(request["path"]), self.root, self._most)
+        return content
 
     async def running(self) -> int:
         """How many processes run inside now, ours apart."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 import anyio
@@ -10,7 +11,8 @@ from sandbox.base import Entry
 from sandbox.container import Container
 from sandbox.errors import FileError, SandboxLost
 from sandbox.frames import Kind
-from sandbox.running import Done, collected
+from sandbox.limits import LimitName, LimitReached, full_at
+from sandbox.running import Done, Failure, collected
 
 SECONDS = 60.0
 LIST_LIMIT = 16 * 1024 * 1024
@@ -45,3 +47,17 @@ def entries(text: bytes) -> Sequence[Entry]:
         return [Entry(str(name), KINDS[kind], int(size)) for name, kind, size in json.loads(text)]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SandboxLost("the sandbox broke the protocol") from error
+
+
+def failed(why: Failure, path: PurePosixPath, root: PurePosixPath, most: Mapping[LimitName, int]) -> FileError:
+    """The error for what the guest says of a file; `root` is the workspace, `most` what each limit allows."""
+    match why:
+        case "interrupted":
+            return FileError("other", str(path), "something in the sandbox interrupted it; try again")
+        case "no-process":
+            limit = LimitReached("processes", most["processes"], "end what runs, then try again")
+            return FileError("other", str(path), str(limit))
+        case "no-space":
+            return FileError("no-space", str(path), full_at(path, root, most))
+        case kind:
+            return FileError(kind, str(path))

@@ -182,13 +182,16 @@ class Life:
     async def _create(self) -> Container:
         """A started container; an engine that cannot mount the workspace gets it carried over."""
         try:
-            return await create(self._session, self._engine, self._around.ready)
+            return await self._create_once()
         except Unmountable as error:
             if placement_of(self._session).kind == "carried":
                 raise
             carry(self._session, error.why)
             self._news = f"the workspace is {placement_of(self._session).sentence}: {error}"
-            return await create(self._session, self._engine, self._around.ready)
+            return await self._create_once()
+
+    async def _create_once(self) -> Container:
+        return await create(self._session, self._engine, self._around.ready, self._around.files)
 
     def _go_on(self, starting: Starting, container: Container, shell: str) -> None:
         self.environment = environment(container.user, shell, container.wishes.environment, PROGRAMS)
@@ -235,7 +238,7 @@ class Life:
         with running.scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(free_abandoned, self._session, running.container)
-                tasks.start_soon(self._around.beside, self)
+                tasks.start_soon(self._around.beside, self, running.container)
                 if self._patience.idle:
                     tasks.start_soon(self._end_when_idle, running.container)
 

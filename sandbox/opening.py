@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
@@ -12,15 +12,20 @@ from images.image import Image
 from sandbox.base import Call, Sandbox
 from sandbox.checkout import identity
 from sandbox.choice import Choice
+from sandbox.closed import Closed
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.doorway import serve
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.identity import invoking_user
+from sandbox.profile import profile_of
 from sandbox.sessions import Meta, Session, Sessions, new_id, now
 from sandbox.states import Patience
 from sandbox.tasks import beside
 from sandbox.workspace import tree
+
+if TYPE_CHECKING:
+    from sandbox.egress.judge import Ask
 
 
 def prepare(
@@ -65,17 +70,20 @@ async def opened(
     lazily: bool = False,
     patience: Patience | None = None,
     variables: Mapping[str, str] | None = None,
+    ask: "Ask | None" = None,
 ) -> AsyncIterator[DockerSandbox]:
     """A sandbox for a session, held by this process alone while the block runs.
 
     Yields at once; the container starts in the background, or, `lazily`, with the first call that needs it; calls wait
     for it. A start that fails makes the call that needs it raise its reason, not the block. `patience` is what the
-    session chose, if None. `variables` are set for every command; none of the host's is but these.
+    session chose, if None. `variables` are set for every command; none of the host's is but these. `ask` is who decides
+    about a host that no rule names, in a profile with a proxy; None refuses it.
     Raises: SessionBusy.
     """
     with session.hold():
         async with beside() as tasks:
-            sandbox = DockerSandbox(session, engine, tasks, patience or Patience(session.meta().choice.idle))
+            patience = patience or Patience(session.meta().choice.idle)
+            sandbox = DockerSandbox(session, engine, tasks, patience, _outlet(session, ask))
             sandbox.variables = variables or {}
             tasks.start_soon(serve, sandbox, session)
             if not lazily:
@@ -88,6 +96,15 @@ async def opened(
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await sandbox.close()
+
+
+def _outlet(session: Session, ask: "Ask | None") -> Closed:
+    """The way out that the session's profile has."""
+    if not profile_of(session.meta().choice).has_proxy:
+        return Closed()
+    from sandbox.egress.outlet import Outlet  # noqa: PLC0415 - a start waits for it, and few go out
+
+    return Outlet(session, ask)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """A connection to a port inside, as the host has it: bytes over one stream of the channel, with credit both ways."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,9 +23,9 @@ class PortStream:
         self._owed = 0
         self._has_said_all = self.is_over = False
 
-    async def answered(self) -> None:
-        """Wait until somebody answers. Raises PortClosed."""
-        with anyio.move_on_after(ANSWER_SECONDS):
+    async def answered(self, seconds: float | None) -> None:
+        """Wait until somebody is there. Raises PortClosed if nobody is, or not in so many seconds."""
+        with anyio.move_on_after(seconds):
             frame = await self._next()
             if frame is not None and frame.payload == b"\0":
                 return
@@ -56,6 +57,12 @@ class PortStream:
         self._owed += len(data)
         return data
 
+    async def end(self) -> None:
+        """Break it off, if it is not over."""
+        if not self.is_over:
+            with anyio.CancelScope(shield=True), contextlib.suppress(SandboxLost):
+                await self._stream.send(Kind.KILL)
+
     async def _next(self) -> Frame | None:
         """The next DATA frame, None at the end. Raises PortClosed if it broke off, SandboxLost."""
         frame = await self._stream.receive()
@@ -75,14 +82,27 @@ class PortStream:
 
 
 @asynccontextmanager
+async def accepted(stream: Stream, port: int) -> AsyncIterator[PortStream]:
+    """Wait for somebody inside to come to the port that leads out. Raises SandboxLost."""
+    await stream.open({"op": "accept"})
+    async with _ending(PortStream(stream, port)) as connection:
+        await connection.answered(None)
+        yield connection
+
+
+@asynccontextmanager
 async def port_stream(stream: Stream, port: int) -> AsyncIterator[PortStream]:
     """Connect to a port over a stream of the channel. Raises PortClosed, SandboxLost."""
     await stream.open({"op": "connect", "port": port})
-    connection = PortStream(stream, port)
+    async with _ending(PortStream(stream, port)) as connection:
+        await connection.answered(ANSWER_SECONDS)
+        yield connection
+
+
+@asynccontextmanager
+async def _ending(connection: PortStream) -> AsyncIterator[PortStream]:
+    """Break it off at the block's end, if it is not over."""
     try:
-        await connection.answered()
         yield connection
     finally:
-        if not connection.is_over:
-            with anyio.CancelScope(shield=True):
-                await stream.send(Kind.KILL)
+        await connection.end()

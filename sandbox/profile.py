@@ -51,7 +51,8 @@ class Profile:
     `processes` counts threads too. `user`: whom tools run as, None for the invoking user. `capabilities` are theirs;
     `gains`: a setuid program may add to them. `changes_image`: the root file system can be written, in a layer that is
     thrown away. `changes_workspace`: the workspace can; else the home folder is all there is. `runs_temporary`: what is
-    written to /tmp can be run, not only what is written to the home folder.
+    written to /tmp can be run, not only what is written to the home folder. `has_proxy`: our proxy lets out what the
+    session's choice names; no profile has any other network.
     """
 
     name: ProfileName
@@ -65,6 +66,7 @@ class Profile:
     changes_image: bool = False
     changes_workspace: bool = True
     runs_temporary: bool = True
+    has_proxy: bool = False
     temporary: int = 1 * GIB
     variable: int = 256 * MIB
     home: int = 1 * GIB
@@ -120,7 +122,15 @@ def profiles(machine: Machine) -> Mapping[ProfileName, Profile]:
     default = Profile("default", min(4 * GIB, half), min(2, machine.cores), 512)
     rest = max(default.cpus, machine.cores - 1)
     as_root = Profile(
-        "build", min(8 * GIB, most), rest, 2048, user=ROOT, capabilities=APT, filter="engine", changes_image=True
+        "build",
+        min(8 * GIB, most),
+        rest,
+        2048,
+        user=ROOT,
+        capabilities=APT,
+        filter="engine",
+        changes_image=True,
+        has_proxy=True,
     )
     return {
         "strict": Profile(
@@ -134,7 +144,7 @@ def profiles(machine: Machine) -> Mapping[ProfileName, Profile]:
             runs_temporary=False,
         ),
         "default": default,
-        "egress": replace(default, name="egress"),
+        "egress": replace(default, name="egress", has_proxy=True),
         "build": as_root,
         "compat": replace(
             as_root, name="compat", memory=min(12 * GIB, most), processes=4096, capabilities=DOCKERS, gains=True

@@ -18,6 +18,7 @@ from sandbox.output import Collector
 from sandbox.tasks import beside
 
 STREAMS: Mapping[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
+Failure = FileErrorKind | Literal["interrupted", "no-process"]
 WAITS_SECONDS = 5.0
 NO_PROGRAM = {
     0: "not a valid argument",
@@ -38,7 +39,7 @@ class Done(pydantic.BaseModel):
     left: int = pydantic.Field(0, ge=0, le=10**6)
     report: str = pydantic.Field("", max_length=4096)
     problem: tuple[Literal["cwd", "exec"], int] | None = None
-    error: FileErrorKind | Literal["interrupted", "no-process"] | None = None
+    error: Failure | None = None
     gone: Literal["refused", "reset"] | None = None
     waits: bool = False
     ports: tuple[Annotated[int, pydantic.Field(ge=0, le=65535)], ...] = pydantic.Field((), max_length=1024)
@@ -61,6 +62,7 @@ class Running:
         self._begun = anyio.Event()
         self.done: Done | None = None
         self.limits: list[LimitReached] = []
+        self.refused: dict[str, None] = {}
         self._most = most
         self._on_output = on_output
         self._collectors = {name: Collector(command.keep) for name in STREAMS.values()}
@@ -146,6 +148,7 @@ class Running:
             report=done.report.encode("latin-1", "replace"),
             seconds=seconds,
             limits=(*self.limits, *told(done.limits, self._most, ended=done.ended, scratch=done.scratch)),
+            refused=tuple(self.refused),
         )
 
 

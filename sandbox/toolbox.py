@@ -16,6 +16,7 @@ from images import definition
 from images.definition import Definition
 from images.image import OnProgress, Progress
 from sandbox import shared
+from sandbox.egress.inside import DOOR
 from sandbox.engine import Engine
 from sandbox.profile import CAPABILITIES, Profile, User
 from sandbox.programs import PYTHON
@@ -89,15 +90,18 @@ def mount() -> Mapping[str, Any]:
 
 
 def entrypoint(user: User, profile: Profile, files: Mapping[str, str], own: Sequence[str] = ()) -> list[str]:
-    """The container's command: the guest. `files` are written before anything else, where the image can be changed.
-
-    `own` are folders that are made the user's.
+    """The container's command: the guest. `files` are written before anything else; `own` are made the user's.
 
     It is started by a static program that takes away what the image says about the environment: `LD_PRELOAD` and the
     like would put the image's own code into the guest. So would a locale, whose files name libraries to load.
     """
     rights = [CAPABILITIES[name] for name in profile.capabilities]
-    settings = json.dumps(
-        {"uid": user.uid, "gid": user.gid, "capabilities": rights, "files": dict(files), "own": list(own)}
-    )
-    return [BUSYBOX, "env", "-i", "LC_ALL=C", PYTHON, "-I", "-S", "-c", START, settings]
+    settings = {
+        "uid": user.uid,
+        "gid": user.gid,
+        "capabilities": rights,
+        "files": dict(files),
+        "own": list(own),
+        "door": DOOR if profile.has_proxy else 0,
+    }
+    return [BUSYBOX, "env", "-i", "LC_ALL=C", PYTHON, "-I", "-S", "-c", START, json.dumps(settings)]

@@ -37,6 +37,8 @@ class Passing:
             self("stderr", b"paddock: the command ran out of time and was ended\n")
         for limit in result.limits:
             self("stderr", f"paddock: {limit}\n".encode())
+        for sentence in result.refused:
+            self("stderr", f"paddock: {sentence}\n".encode())
 
     def _write(self, name: Stream, data: bytes) -> None:
         stream = self._streams[name]

@@ -151,7 +151,7 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     stdout = bounded(result.stdout, max(TOLD - len(stderr), TOLD // 3), where=where)
     meaning = BENIGN.get(last_program(given.command), "") if result.exit_code == 1 and not result.timed_out else ""
     bad = result.timed_out or (result.exit_code != 0 and not meaning)
-    notes = [*map(str, result.limits), *notes]
+    notes = [*map(str, result.limits), *result.refused, *notes]
     how = ending(result, limit=given.timeout / 1000, meaning=meaning)
     parts = [how, stdout.rstrip("\n"), stderr.rstrip("\n")]
     if result.left_running:
@@ -172,11 +172,13 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
         detail |= {"interrupted": True, "timedOutAfterMs": given.timeout}
     if result.limits:
         detail |= {"limitsReached": [{"name": limit.name, "limit": limit.most} for limit in result.limits]}
+    if result.refused:
+        detail |= {"networkDenied": list(result.refused)}
     if kept:
         detail |= {"persistedOutputPath": kept}
     if meaning:
         detail |= {"returnCodeInterpretation": meaning}
-    return Result(text or "(no output)", bad, detail, result.limits)
+    return Result(text or "(no output)", bad, detail, result.limits, result.refused)
 
 
 def last_program(command: str) -> str:

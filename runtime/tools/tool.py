@@ -30,12 +30,16 @@ In = TypeVar("In", bound=ToolInput)
 
 @dataclass(frozen=True)
 class Result:
-    """What a call came to: what the model is told, whether that is bad news, the same in structure, limits it met."""
+    """What a call came to: what the model is told, whether that is bad news, the same in structure, limits it met.
+
+    `refused` are sentences for the user about what nobody inside was let ask.
+    """
 
     text: str
     is_error: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
     limits: Sequence[LimitReached] = ()
+    refused: Sequence[str] = ()
 
 
 @dataclass

@@ -23,7 +23,7 @@ from sandbox.guest.hold import Hold
 from sandbox.guest.limits import Limits
 from sandbox.guest.place import find_shell, require_untouched
 from sandbox.guest.processes import Crew, descendants, kill_below
-from sandbox.guest.relay import MOST, Relay, listening
+from sandbox.guest.relay import MOST, Door, Relay, listening
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
@@ -48,6 +48,7 @@ class Guest:
         self.later = []
         self.orphaned = False
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self.door = Door(self, config["door"]) if config["door"] else None
         self.helper = Helper(self)
         self.limits = Limits()
 
@@ -194,13 +195,15 @@ class Guest:
             ended = kill_below(os.getpid(), self.spare(), self.ours)
             send_json(1, stream, DONE, {"left": self.count(), "ended": ended})
         elif request["op"] == "listening":
-            send_json(1, stream, DONE, {"ports": listening()})
+            send_json(1, stream, DONE, {"ports": listening(self.config["door"])})
         elif request["op"] == "waits":
             call = self.calls.get(request["call"])
             asked = {"op": "waits", "pids": [] if call is None else call.foreground()}
             self.helper.pass_on(stream, OPEN, json.dumps(asked).encode())
         elif request["op"] == "connect":
-            self.connect(stream, request["port"])
+            self.relay(stream, lambda relay: relay.dial(), request["port"])
+        elif request["op"] == "accept":
+            self.relay(stream, self.door.wait)
         else:
             self.helper.pass_on(stream, OPEN, payload)
 
@@ -215,12 +218,12 @@ class Guest:
         else:
             self.calls[stream] = call
 
-    def connect(self, stream, port):
+    def relay(self, stream, begin, port=0):
         if len(self.relays) >= MOST:
             send_json(1, stream, DONE, {"gone": "refused"})
             return
         relay = self.relays[stream] = Relay(self, stream, port)
-        relay.dial()
+        begin(relay)
 
     def crew_for(self, call):
         """A crew that can work: what calls left running makes way for it. Raises OSError."""

@@ -1,4 +1,7 @@
-"""A connection to a port inside, for somebody on the host: bytes both ways, as far as each side has given credit."""
+"""A connection between something inside and somebody on the host: bytes both ways, as far as each side gave credit.
+
+The host asks for a port inside, or waits for whoever inside comes to the one port that leads out.
+"""
 
 import errno
 import select
@@ -9,13 +12,14 @@ from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, WINDOW, send, sen
 
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 MOST = 256
+BACKLOG = 128
 LISTENING = b"0A"
 LARGEST_TABLE = 4 * 1024 * 1024
 MOST_PORTS = 1024
 
 
-def listening():
-    """The ports something listens on, in order; no more than anybody would look at."""
+def listening(door):
+    """The ports something listens on but our own `door`, in order; no more than anybody would look at."""
     found = set()
     for name in ("tcp", "tcp6"):
         try:
@@ -26,13 +30,45 @@ def listening():
         for fields in map(bytes.split, rows):
             if len(fields) > 3 and fields[3] == LISTENING:
                 found.add(int(fields[1].rpartition(b":")[2], 16))
-    return sorted(found)[:MOST_PORTS]
+    return sorted(found - {door})[:MOST_PORTS]
+
+
+class Door:
+    """The port that leads out: connections wait in it until the host takes one, so that none is ever too many."""
+
+    def __init__(self, guest, port):
+        self.guest = guest
+        self.waiting = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", port))
+        self.socket.listen(BACKLOG)
+
+    def wait(self, relay):
+        """Give the next connection to a stream."""
+        self.waiting.append(relay)
+        self.guest.watch(self.socket.fileno(), self.on_knock)
+
+    def on_knock(self, descriptor):
+        while self.waiting:
+            relay = self.waiting.pop(0)
+            if self.guest.relays.get(relay.stream) is not relay:
+                continue  # the host has given up waiting
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:  # it is gone again, or there is no descriptor
+                self.waiting.insert(0, relay)
+                return
+            connection.setblocking(False)
+            relay.begin(connection)
+            return
+        self.guest.unwatch(descriptor)
 
 
 class Relay:
     """One connection. It looks like a call to whoever hands out frames."""
 
-    def __init__(self, guest, stream, port):
+    def __init__(self, guest, stream, port=0):
         self.guest = guest
         self.stream = stream
         self.port = port
@@ -63,8 +99,12 @@ class Relay:
             self.socket.close()
             self.dial()
             return
+        self.begin(self.socket)
+
+    def begin(self, connection):
+        self.socket = connection
         self.connected = True
-        send(1, self.stream, DATA, b"\0")  # says that somebody answered
+        send(1, self.stream, DATA, b"\0")  # says that somebody is there
         self.watch()
 
     def watch(self):

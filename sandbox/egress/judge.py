@@ -1,0 +1,38 @@
+"""The judge of what may leave: the rules, and where they name nothing, a person, if one can be asked."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import anyio
+
+from sandbox.egress.rules import READS, Rules, Why
+
+Answer = Literal["no", "read", "write"]
+Ask = Callable[[str, int], Awaitable[Answer]]
+"""Asked for a host and a port; what is answered holds as long as the sandbox is open."""
+
+
+class Judge:
+    """One for a sandbox. `ask` is None where nobody can be asked."""
+
+    def __init__(self, rules: Rules, ask: Ask | None = None) -> None:
+        self.rules = rules
+        self._ask = ask
+        self._asking = anyio.Lock()
+        self._answers: dict[tuple[str, int], Answer] = {}
+
+    async def refusal(self, host: str, port: int, method: str | None = None) -> Why | None:
+        """Why a host in its one form may not be asked, None if it may. Without a method: whether anything may be."""
+        why = self.rules.refusal(host, port, method)
+        if why != "unlisted" or self._ask is None:
+            return why
+        async with self._asking:  # one question at a time, and each once
+            if (host, port) not in self._answers:
+                self._answers[host, port] = await self._ask(host, port)
+        match self._answers[host, port]:
+            case "no":
+                return "unlisted"
+            case "read" if method is not None and method not in READS:
+                return "method"
+            case _:
+                return None
