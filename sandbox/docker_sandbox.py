@@ -74,7 +74,7 @@ class DockerSandbox:
             files=outlet.files,
             before=self._before_start,
             ready=self._lay_ready,
-            started=lambda: self.laying.go_on(),
+            started=self._go_on,
             filled=self.carrying.fill,
             still=self.carrying.still,
             leave=self.carrying.farewell,
@@ -111,6 +111,9 @@ class DockerSandbox:
         async with beside() as tasks:
             tasks.start_soon(self._outlet.serve, container)
             await self._disk.watch(life)
+
+    def _go_on(self) -> None:
+        self.laying.go_on()
 
     async def _before_start(self) -> None:
         """No container runs: take stock. What the workspace lies on is made beside the next container."""

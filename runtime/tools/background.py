@@ -95,7 +95,9 @@ def begun(process: Process, context: Context, notes: list[str]) -> Result:
     else:
         result = told(process, process.take(), notes, context)
     fields = {"stderr": "", "interrupted": False, "isImage": False, "backgroundTaskId": process.id}
-    return Result(result.text, result.is_error, {**fields, "stdout": result.detail["stdout"]}, result.limits)
+    return Result(
+        result.text, result.is_error, {**fields, "stdout": result.detail["stdout"]}, result.limits, result.refused
+    )
 
 
 def told(process: Process, output: Output, notes: list[str], context: Context) -> Result:
@@ -107,9 +109,10 @@ def told(process: Process, output: Output, notes: list[str], context: Context) -
     left = process.result.left_running if process.result is not None else 0
     if left:
         notes = [*notes, f"{plural(left, 'process')} of this command still running in the background"]
-    limits = process.result.limits if is_news and process.result is not None else ()
+    ended = process.result if is_news else None
+    limits, refused = ((), ()) if ended is None else (ended.limits, ended.refused)
     parts = [state(process), text or "(no new output)", *(f"({note})" for note in notes)]
-    return Result("\n".join(parts), detail=detail(process, text), limits=limits)
+    return Result("\n".join(parts), detail=detail(process, text), limits=limits, refused=refused)
 
 
 def detail(process: Process, text: str) -> dict[str, Any]:
@@ -127,8 +130,9 @@ def detail(process: Process, text: str) -> dict[str, Any]:
 
 
 def state(process: Process) -> str:
-    """One line: which command, how it stands, and which limits it reached."""
-    return "; ".join([standing(process), *map(str, () if process.result is None else process.result.limits)])
+    """One line: which command, how it stands, which limits it reached, and what it was not let ask."""
+    ended = process.result
+    return "; ".join([standing(process), *(() if ended is None else (*map(str, ended.limits), *ended.refused))])
 
 
 def standing(process: Process) -> str:

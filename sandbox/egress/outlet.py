@@ -17,11 +17,12 @@ from sandbox.egress.record import Exchange, Record
 from sandbox.egress.rules import Rules
 from sandbox.egress.upstream import Resolve, resolved
 from sandbox.errors import PortClosed, SandboxError, SandboxLost
-from sandbox.ports import accepted
+from sandbox.ports import PortStream, accepted
 from sandbox.running import Running
 from sandbox.sessions import Session
 from sandbox.tasks import beside
 
+PARTING_SECONDS = 5.0
 MOST_CONNECTIONS = 64  # at once; more wait inside
 MOST_TOLD = 10  # refusals that one call is told
 FULL_SECONDS = 0.2
@@ -94,5 +95,14 @@ class Outlet(Closed):
                 task_status.started()
                 with contextlib.suppress(SandboxError):  # a log that cannot be written lets nothing more out
                     await self._proxy.serve(Pipe(connection))
+                    await _part(connection)
         finally:
             room.release()
+
+
+async def _part(connection: PortStream) -> None:
+    """Let the other side hear the last word: whoever is broken off in the middle of its own never reads it."""
+    with anyio.move_on_after(PARTING_SECONDS):
+        await connection.send_end()
+        while await connection.receive():
+            pass

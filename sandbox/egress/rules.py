@@ -57,7 +57,8 @@ class Rules:
             return False
         if any(plain in network for network in self.addresses if network.version == plain.version):
             return True
-        return plain.is_global and not plain.is_multicast
+        is_local = plain.version == 6 and plain.is_site_local  # given up long ago, and still somebody's own
+        return plain.is_global and not plain.is_multicast and not is_local
 
 
 def _covered(patterns: Iterable[Pattern], host: str, port: int) -> bool:

@@ -1,6 +1,7 @@
 """The way to a host outside: its name is resolved once, its addresses are judged, and one of those is connected to."""
 
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -63,6 +64,8 @@ async def reach(
         raise Unreachable(f"no answer within {CONNECT_SECONDS:.0f} s") from error
     except ssl.SSLCertVerificationError as error:
         raise Unreachable(f"its certificate is not to be trusted ({error.verify_message})") from error
+    except ssl.SSLError as error:
+        raise Unreachable(f"it does not speak TLS as it should ({error.reason})") from error
     except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
         raise Unreachable(str(getattr(error, "strerror", "") or "the connection broke off")) from error
 
@@ -86,8 +89,9 @@ async def _direct(to: Destination, rules: Rules, resolve: Resolve) -> anyio.abc.
 
 
 def _reason(error: OSError) -> str:
-    cause = error.__cause__  # anyio tells the attempt, and the cause is the system's own word
-    return str(getattr(cause, "strerror", "") or error.strerror or error)
+    """The system's own word, and not the library's about the attempt."""
+    number = error.errno or getattr(error.__cause__, "errno", None)
+    return os.strerror(number) if number else "no connection came about"
 
 
 async def _secured(stream: anyio.abc.ByteStream, host: str) -> anyio.abc.ByteStream:
