@@ -3,8 +3,8 @@
     {"sandbox": {"network": {"allowedDomains": ["registry.example", "*.mirror.example"], "deniedDomains": [],
                              "writableDomains": ["api.example"], "allowedAddresses": ["10.1.0.0/16"]}}}
 
-`allowedDomains` and `deniedDomains` are Claude Code's own. What is allowed there may be read from here (GET, HEAD); what
-is to be told more is in `writableDomains`, which is ours, and so is `allowedAddresses`.
+`allowedDomains` and `deniedDomains` are Claude Code's own. What is allowed there may be read from here (GET, HEAD).
+What is to be told more is in `writableDomains`, which is ours, and so is `allowedAddresses`.
 """
 
 import ipaddress

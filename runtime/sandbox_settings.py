@@ -4,9 +4,9 @@
                  "runtime": "crun", "base": "live", "include": [".env.test"], "environment": ["LANG"],
                  "network": {…}}}
 
-`network` is explained in `runtime.network_settings`. Who may say what: managed settings hold, and nobody goes beyond them; a flag or the user's own files choose; a
+Who may say what: managed settings hold, and nobody goes beyond them; a flag or the user's own files choose; a
 repository's own can only make it tighter. Claude Code has keys of its own under this name: they are told apart and
-change nothing here.
+change nothing here. What `network` holds is in `runtime.network_settings`.
 """
 
 import difflib

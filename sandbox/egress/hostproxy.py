@@ -1,7 +1,6 @@
 """The proxy this machine itself has to go through, mostly a company's: HTTPS_PROXY, HTTP_PROXY and NO_PROXY say so."""
 
 import base64
-import ssl
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from dataclasses import dataclass
 import anyio
 import anyio.abc
 import h11
-from anyio.streams.tls import TLSStream
 
+from sandbox.egress.secured import or_closed, secured
 from sandbox.egress.talk import Talk
 
 
@@ -57,12 +56,14 @@ async def through(proxy: HostProxy, host: str, port: int, is_tunnel: bool) -> an
     """
     stream: anyio.abc.ByteStream = await anyio.connect_tcp(proxy.host, proxy.port)
     if proxy.is_secret:
-        context = ssl.create_default_context()
-        stream = await TLSStream.wrap(stream, hostname=proxy.host, ssl_context=context, standard_compatible=False)
-    if not is_tunnel:
-        return stream
-    talk = Talk(h11.CLIENT, stream)
-    target = f"{host}:{port}".encode()
+        stream = await secured(stream, proxy.host)
+    if is_tunnel:
+        async with or_closed(stream):
+            await _ask_through(proxy, Talk(h11.CLIENT, stream), f"{host}:{port}".encode())
+    return stream
+
+
+async def _ask_through(proxy: HostProxy, talk: Talk, target: bytes) -> None:
     await talk.send(h11.Request(method=b"CONNECT", target=target, headers=[(b"host", target), *proxy.headers]))
     await talk.send(h11.EndOfMessage())
     try:
@@ -72,4 +73,3 @@ async def through(proxy: HostProxy, host: str, port: int, is_tunnel: bool) -> an
     if not isinstance(answer, h11.Response) or not 200 <= answer.status_code < 300:
         said = getattr(answer, "status_code", "nothing")
         raise OSError(0, f"this machine's own proxy refuses it ({said})")
-    return stream

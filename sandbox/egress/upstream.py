@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.abc
-from anyio.streams.tls import TLSStream
 
 from sandbox.egress.hostproxy import HostProxy, through
 from sandbox.egress.rules import Rules
+from sandbox.egress.secured import secured
 
 CONNECT_SECONDS = 20.0
 
@@ -59,7 +59,7 @@ async def reach(
             stream = await (
                 _direct(to, rules, resolve) if proxy is None else through(proxy, to.host, to.port, to.is_secret)
             )
-            return await _secured(stream, to.host) if to.is_secret else stream
+            return await secured(stream, to.host) if to.is_secret else stream
     except TimeoutError as error:
         raise Unreachable(f"no answer within {CONNECT_SECONDS:.0f} s") from error
     except ssl.SSLCertVerificationError as error:
@@ -92,9 +92,3 @@ def _reason(error: OSError) -> str:
     """The system's own word, and not the library's about the attempt."""
     number = error.errno or getattr(error.__cause__, "errno", None)
     return os.strerror(number) if number else "no connection came about"
-
-
-async def _secured(stream: anyio.abc.ByteStream, host: str) -> anyio.abc.ByteStream:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)

@@ -1,5 +1,6 @@
 """Group VII at the proxy: what is asked, what is let through, and what is put down."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -333,15 +334,14 @@ def _relay(server, port, heard):
             there.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
         def back():
-            while data := there.recv(65536):
-                client.sendall(data)
+            with contextlib.suppress(OSError):
+                while data := there.recv(65536):
+                    client.sendall(data)
 
         thread = threading.Thread(target=back)
         thread.start()
-        try:
+        with contextlib.suppress(OSError):
             while data := client.recv(65536):
                 there.sendall(data)
-        except OSError:
-            pass
-        there.close()
-        thread.join(1)
+        there.shutdown(socket.SHUT_RDWR)
+        thread.join()

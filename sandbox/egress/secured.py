@@ -1,0 +1,29 @@
+"""TLS to a host outside, verified by the certificates that this machine trusts, a company's own among them."""
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.abc
+from anyio.streams.tls import TLSStream
+
+
+@asynccontextmanager
+async def or_closed(stream: anyio.abc.ByteStream) -> AsyncIterator[anyio.abc.ByteStream]:
+    """Close a connection if the block that makes something of it fails."""
+    try:
+        yield stream
+    except BaseException:
+        with contextlib.suppress(OSError, anyio.BrokenResourceError):
+            await anyio.aclose_forcefully(stream)
+        raise
+
+
+async def secured(stream: anyio.abc.ByteStream, host: str) -> anyio.abc.ByteStream:
+    """The same connection, secret. If that fails it is closed. Raises ssl.SSLError and what connections raise."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    async with or_closed(stream):
+        return await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
