@@ -14,6 +14,7 @@ from cli import (
     hidden,
     images,
     look,
+    network,
     policy,
     ports,
     ps,
@@ -95,6 +96,14 @@ _add(
     "paddock ports",
     "paddock ports 8000",
     "paddock ports 3f2a9c1b 9000:8000",
+)
+_add(
+    "network",
+    network.network,
+    "List what a session asked of the world.",
+    "paddock network",
+    "paddock network 3f2a9c1b --refused",
+    "paddock network --json",
 )
 _add("status", look.status, "List what waits.", "paddock status", "paddock status 3f2a9c1b --json")
 _add(

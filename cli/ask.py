@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import sys
 import termios
 import tty
@@ -30,18 +31,20 @@ class Person:
 
     What was typed before a question appeared is thrown away, and pasted text is no answer: both could have been put
     there by what is being judged. Raises KeyboardInterrupt on Ctrl-C; the end of input (Ctrl-D) is the empty answer.
+    When `given_up`, a descriptor, can be read from, nobody wants to know any more, and the answer is the empty one.
     """
 
-    def __init__(self, terminal: Terminal, stdin: TextIO = sys.stdin) -> None:
+    def __init__(self, terminal: Terminal, stdin: TextIO = sys.stdin, given_up: int | None = None) -> None:
         self._terminal = terminal
         self._stdin = stdin
+        self._given_up = given_up
 
     def choose(self, question: str, answers: Mapping[str, str], default: str) -> str:
         """One of `answers` (letter → meaning, shown as `[y]es`); an empty line is `default`. Asks until it knows."""
         shown = " ".join(f"[{key}]{meaning[len(key) :]}" for key, meaning in answers.items())
         while True:
             typed = self.read(f"{question} {self._terminal.style(shown, 'bold')} ").lower()
-            if not typed:
+            if not typed or self._is_given_up:
                 return default
             for key, meaning in answers.items():
                 if typed in (key, meaning.split(" ")[0]):
@@ -65,9 +68,19 @@ class Person:
         descriptor = self._stdin.fileno()
         with _keys(descriptor, terminal):
             terminal.write(prompt)
-            line = _read_line(descriptor, terminal)
+            line = b"" if self._waited_in_vain(descriptor) else _read_line(descriptor, terminal)
         terminal.write("\n")
         return line.decode("utf-8", "replace").strip()
+
+    @property
+    def _is_given_up(self) -> bool:
+        return self._given_up is not None and bool(select.select([self._given_up], [], [], 0)[0])
+
+    def _waited_in_vain(self, descriptor: int) -> bool:
+        """Wait for a first key; whether the question was given up before."""
+        if self._given_up is None:
+            return False
+        return self._given_up in select.select([descriptor, self._given_up], [], [])[0]
 
 
 @contextlib.contextmanager

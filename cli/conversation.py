@@ -16,6 +16,7 @@ from cli.keys import Keys
 from cli.options import Mode
 from cli.order import DIALS, title_of
 from cli.ports import published
+from cli.reaching import asker
 from cli.screen import safe
 from cli.screen.changes import show_list
 from cli.screen.diffs import show_diff
@@ -55,6 +56,7 @@ class Conversation:
         self._syncs = setup.order.sync
         self._truth: Truth = Unchanged()
         self._input = Input(setup.here.environment.state, self._toolbar)
+        self._keys: Keys | None = None
         self._has_title = bool(setup.session.meta().title)
 
     async def hold(self, interrupts: Interrupts) -> None:
@@ -62,11 +64,12 @@ class Conversation:
         from sandbox.gate.discard import discard_all
         from sandbox.opening import opened
 
+        ask = asker(self._out, lambda: contextlib.nullcontext() if self._keys is None else self._keys.aside())
         after: After = "discard"
         while after == "discard":
             setup = self._setup
             async with (
-                opened(setup.session, setup.engine, lazily=True, variables=setup.variables) as sandbox,
+                opened(setup.session, setup.engine, lazily=True, variables=setup.variables, ask=ask) as sandbox,
                 published(sandbox, setup.order.publish, self._out.line),
             ):
                 place.tell_carrying(sandbox, self._out)
@@ -99,11 +102,12 @@ class Conversation:
     async def _turn(self, text: str, agent: "Agent", sandbox: "DockerSandbox", interrupts: Interrupts) -> None:
         self._name(text)
         self._out.line()
-        keys = Keys(agent.interrupt)
+        keys = self._keys = Keys(agent.interrupt)
         async with anyio.create_task_group() as group:
             group.start_soon(keys.watch)
             with interrupts.ending(agent.interrupt):
                 finished = await agent.run(text, warming(self._output.guarded(agent.interrupt), sandbox))
+            self._keys = None
             group.cancel_scope.cancel()
         self._input.typed_ahead = keys.typed
         self._output.close()

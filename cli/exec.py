@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cli.signals import Interrupts
     from sandbox.base import Command
     from sandbox.docker_sandbox import DockerSandbox
+    from sandbox.egress.judge import Ask
     from sandbox.engine import Engine
     from sandbox.sessions import Session
 
@@ -94,12 +95,13 @@ async def _drive(
     import anyio
 
     from cli import exits, place
+    from cli.reaching import asker
     from cli.screen.passing import Passing
     from sandbox.base import Call
     from sandbox.opening import noted
 
     passing = Passing(sys.stdout, sys.stderr)
-    async with open_sandbox(session, engine, publish, place.stderr()) as sandbox:
+    async with open_sandbox(session, engine, publish, place.stderr(), asker(place.stderr())) as sandbox:
         with anyio.CancelScope() as scope, interrupts.ending(scope.cancel):
             passing.on_closed = scope.cancel
             async with noted(sandbox, Call("exec", "exec", " ".join(command.argv), agent="you")):
@@ -152,15 +154,21 @@ def open_session(
 
 @asynccontextmanager
 async def open_sandbox(
-    session: "Session", engine: "Engine", publish: Sequence[str], said: "Terminal"
+    session: "Session", engine: "Engine", publish: Sequence[str], said: "Terminal", ask: "Ask | None" = None
 ) -> AsyncIterator["DockerSandbox"]:
-    """The sandbox of a command or a shell, with its ports; what it takes, and what it does not see, is said."""
+    """The sandbox of a command or a shell, with its ports; what it takes, and what it does not see, is said.
+
+    `ask` is who decides about a host that no rule names.
+    """
     from cli import environment, place
     from cli.ports import published
     from sandbox.opening import opened
 
     variables = environment.named(session.meta().choice.environment)
-    async with opened(session, engine, variables=variables) as sandbox, published(sandbox, publish, said.line):
+    async with (
+        opened(session, engine, variables=variables, ask=ask) as sandbox,
+        published(sandbox, publish, said.line),
+    ):
         place.tell_carrying(sandbox, place.stderr())
         place.say_hidden(await sandbox.hidden())
         yield sandbox

@@ -4,7 +4,8 @@ import os
 import sys
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
@@ -19,10 +20,27 @@ class Keys:
     def __init__(self, interrupt: Callable[[], None], descriptor: int | None = None) -> None:
         self.typed = ""
         self._interrupt = interrupt
+        self._scope = anyio.CancelScope()
+        self._reading = anyio.Lock()
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
 
     async def watch(self) -> None:
         """Watch until cancelled; the terminal is then what it was."""
+        while True:
+            async with self._reading:
+                with anyio.CancelScope() as self._scope:
+                    await self._watch()
+                if not self._scope.cancelled_caught:
+                    return
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """While the block runs, somebody else reads the keys."""
+        self._scope.cancel()
+        async with self._reading:
+            yield
+
+    async def _watch(self) -> None:
         before = termios.tcgetattr(self._descriptor)
         tty.setcbreak(self._descriptor, termios.TCSANOW)
         try:

@@ -112,10 +112,12 @@ async def drive(setup: "Setup", prompt: str, output: "Output", interrupts: "Inte
     from cli import place
     from cli.agent import agent_in, syncing, watched
     from cli.ports import published
+    from cli.reaching import asker
     from sandbox.opening import opened
 
+    ask = asker(output.progress) if setup.order.terms.can_ask else None
     async with (
-        opened(setup.session, setup.engine, variables=setup.variables) as sandbox,
+        opened(setup.session, setup.engine, variables=setup.variables, ask=ask) as sandbox,
         published(sandbox, setup.order.publish, output.progress.line),
         agent_in(setup, sandbox, setup.order.mode) as agent,
         watched(setup, sandbox, agent),

@@ -18,7 +18,6 @@ from runtime.tools.todo_write import TodoWriteInput
 from runtime.tools.tool import Workbench
 from runtime.transcript import Transcript, opened
 from sandbox.base import Sandbox
-from sandbox.profile import profile_of
 from sandbox.sessions import Session, make_private
 
 
@@ -46,7 +45,7 @@ async def agent_for(
                 cwd=cwd,
                 mode=bounds.mode,
                 today=date.today(),  # noqa: DTZ011
-                profile=profile_of(session.meta().choice),
+                choice=session.meta().choice,
             ),
         )
         agent.notices += transcript.notices

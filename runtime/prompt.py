@@ -5,9 +5,9 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from runtime.permissions import Mode
-from sandbox.choice import ProfileName
+from sandbox.choice import Choice, ProfileName
 from sandbox.limits import size
-from sandbox.profile import Profile
+from sandbox.profile import profile_of
 
 PLANNING = """
 This session only plans. Tools that could change a file are refused: read and search, then describe the change you
@@ -27,8 +27,9 @@ Commands run as a stranger who can read the project and
 """Where it is not an ordinary user."""
 
 
-def system_prompt(*, root: PurePosixPath, cwd: PurePosixPath, mode: Mode, today: date, profile: Profile) -> str:
+def system_prompt(*, root: PurePosixPath, cwd: PurePosixPath, mode: Mode, today: date, choice: Choice) -> str:
     """The system prompt. It says nothing that changes during a session, so that it stays cached."""
+    profile = profile_of(choice)
     rights = RIGHTS.get(profile.name, "Commands run as an ordinary user.")
     disk = f", {size(profile.disk)} of disk" if profile.changes_workspace else ""
     return f"""\
@@ -36,7 +37,7 @@ You are Paddock's coding agent. You work for a user on their project, with the t
 
 # Where you are
 - All tools act inside a sandbox: a Linux container that holds a copy of the user's project at {root}.
-- The working directory is {cwd}. There is no network. {rights}
+- The working directory is {cwd}. {reach(choice)} {rights}
 - You have {size(profile.memory)} of memory, {profile.processes} processes{disk}; /tmp and $HOME hold
   {size(profile.temporary)} each, and that is memory too. A result names the limit that was reached.
 - What does not end by itself (a server, a watcher) is started with Bash's run_in_background and looked at with
@@ -58,3 +59,16 @@ You are Paddock's coding agent. You work for a user on their project, with the t
 - Be brief. No preamble, no repetition of what the user can see. End with what you changed, where, and what is left.
 {PLANNING if mode == "plan" else ""}
 Today is {today.isoformat()}."""
+
+
+def reach(choice: Choice) -> str:
+    """What of the world can be reached, in a sentence or two."""
+    if not profile_of(choice).has_proxy:
+        return "There is no network."
+    network = choice.network
+    read = ", ".join(network.allowed) or "no host by rule"
+    write = f", and of being told anything too: {', '.join(network.writable)}" if network.writable else ""
+    return f"""\
+The network is an HTTP proxy,
+  which programs find in their environment. It lets out GET and HEAD, to {read}{write}.
+  All else is refused, unless the user allows it when it is asked for; the result then says so."""
