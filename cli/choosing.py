@@ -50,11 +50,13 @@ class Agreed:
         """What may be reached, as far as rules say; empty where nothing can be."""
         from sandbox.profile import profile_of
 
-        hosts = [*self.choice.network.writable, *self.choice.network.allowed]
-        if not profile_of(self.choice).has_proxy:
+        profile = profile_of(self.choice)
+        if not profile.has_proxy:
             return ""
-        few = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
-        return f"network: {few or 'no host is listed'}"
+        hosts = [*self.choice.network.writable, *self.choice.network.allowed]
+        few = [*hosts[:3], *([f"{len(hosts) - 3} more"] if len(hosts) > 3 else [])]
+        mirrors = ["your apt's mirrors"] if profile.changes_image else []
+        return f"network: {', '.join([*few, *mirrors]) or 'no host is listed'}"
 
     @property
     def is_usual(self) -> bool:

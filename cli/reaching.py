@@ -1,9 +1,11 @@
 """A person is asked about a host that no rule names, while what runs inside waits for the answer."""
 
+import contextlib
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
@@ -11,11 +13,13 @@ import anyio.to_thread
 from cli.ask import Person, has_person
 from cli.screen import safe
 from cli.screen.terminal import Terminal
+from sandbox.tasks import beside
 
 if TYPE_CHECKING:
     from sandbox.egress.judge import Answer, Ask
 
-ANSWERS = {"r": "read from it (GET, HEAD)", "w": "write to it too", "n": "no"}
+ANSWERS: Final = {"r": "read from it (GET, HEAD)", "w": "write to it too", "n": "no"}
+MEANINGS: "Final[Mapping[str, Answer]]" = {"r": "read", "w": "write", "n": "no"}
 
 Aside = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -26,24 +30,31 @@ def asker(terminal: Terminal, aside: Aside = nullcontext) -> "Ask | None":
         return None
 
     async def ask(host: str, port: int) -> "Answer":
-        async with aside(), anyio.create_task_group() as tasks:
-            reader, writer = os.pipe()
-            try:
-                tasks.start_soon(_give_up_when_cancelled, writer)
+        question = f"network: may what runs inside reach {safe.line(f'{host}:{port}')}?"
+        async with aside():
+            with _pipe() as (reader, writer):
                 person = Person(terminal, given_up=reader)
-                question = f"network: what runs inside asks for {safe.line(f'{host}:{port}')}: let it?"
-                try:
-                    answer = await anyio.to_thread.run_sync(person.choose, question, ANSWERS, "n")
-                except KeyboardInterrupt:  # a key, as the terminal is set just now
-                    os.kill(os.getpid(), 2)
-                    answer = "n"
-                tasks.cancel_scope.cancel()
-            finally:
-                os.close(reader)
-                os.close(writer)
-        return "read" if answer == "r" else "write" if answer == "w" else "no"
+                async with beside() as tasks:
+                    tasks.start_soon(_give_up_when_cancelled, writer)
+                    try:
+                        letter = await anyio.to_thread.run_sync(person.choose, question, ANSWERS, "n")
+                    except KeyboardInterrupt:  # it came as a key, as the terminal is set for a question
+                        os.kill(os.getpid(), signal.SIGINT)
+                        letter = "n"
+                    tasks.cancel_scope.cancel()
+        return MEANINGS[letter]
 
     return ask
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    try:
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 async def _give_up_when_cancelled(writer: int) -> None:

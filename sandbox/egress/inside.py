@@ -7,6 +7,7 @@ DOOR: Final = 3128
 """The port of the sandbox's own loopback address that leads to the proxy."""
 CERTIFICATE: Final = "/run/paddock-ca.pem"
 APT: Final = "/run/paddock-apt.conf"
+SOURCES: Final = "/run/paddock-sources.list"
 
 _TRUSTS = (
     "AWS_CA_BUNDLE",
@@ -35,6 +36,12 @@ def variables() -> Mapping[str, str]:
     }
 
 
-def files(certificate: str) -> Mapping[str, str]:
-    """What the guest writes before any tool runs, by path: the authority's `certificate`, and where apt finds it."""
-    return {CERTIFICATE: certificate, APT: f'Acquire::https::CAInfo "{CERTIFICATE}";\n'}
+def files(certificate: str, sources: str) -> Mapping[str, str]:
+    """What the guest writes before any tool runs, by path: the authority's `certificate`, and what apt is to know.
+
+    `sources` is the list of its mirrors, empty if the image has one.
+    """
+    settings = f'Acquire::https::CAInfo "{CERTIFICATE}";\n'
+    if not sources:
+        return {CERTIFICATE: certificate, APT: settings}
+    return {CERTIFICATE: certificate, APT: f'{settings}Dir::Etc::sourcelist "{SOURCES}";\n', SOURCES: sources}

@@ -31,7 +31,7 @@ class Judge:
                 self._answers[host, port] = await self._ask(host, port)
         match self._answers[host, port]:
             case "no":
-                return "unlisted"
+                return "unwanted"
             case "read" if method is not None and method not in READS:
                 return "method"
             case _:

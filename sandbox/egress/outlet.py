@@ -10,6 +10,7 @@ from sandbox.closed import Closed
 from sandbox.container import Container
 from sandbox.egress import inside
 from sandbox.egress.authority import Authority
+from sandbox.egress.distribution import Distribution, distribution
 from sandbox.egress.judge import Ask, Judge
 from sandbox.egress.pipe import Pipe
 from sandbox.egress.proxy import Proxy
@@ -18,6 +19,7 @@ from sandbox.egress.rules import Rules
 from sandbox.egress.upstream import Resolve, resolved
 from sandbox.errors import PortClosed, SandboxError, SandboxLost
 from sandbox.ports import PortStream, accepted
+from sandbox.profile import profile_of
 from sandbox.running import Running
 from sandbox.sessions import Session
 from sandbox.tasks import beside
@@ -38,7 +40,11 @@ class Outlet(Closed):
         self._running: list[Running] = []
         self._unheard: dict[str, None] = {}
         self._authority = Authority()
-        judge = Judge(Rules.of(session.meta().choice.network), ask)
+        meta = session.meta()
+        network = meta.choice.network
+        self._distribution = distribution(meta.image_name) if profile_of(meta.choice).changes_image else Distribution()
+        network = network.model_copy(update={"allowed": (*network.allowed, *self._distribution.hosts)})
+        judge = Judge(Rules.of(network), ask)
         self._proxy = Proxy(judge, self._authority, Record(session), self._calls, self._refused, resolve)
 
     @property
@@ -48,8 +54,8 @@ class Outlet(Closed):
 
     @property
     def files(self) -> Mapping[str, str]:
-        """The authority's certificate."""
-        return inside.files(self._authority.certificate)
+        """The authority's certificate, and apt's settings."""
+        return inside.files(self._authority.certificate, self._distribution.sources)
 
     @contextlib.asynccontextmanager
     async def hearing(self, call: Running) -> AsyncIterator[None]:

@@ -27,7 +27,7 @@ from sandbox.sessions import now
 HEAD_SECONDS = 60.0  # for a request's head, or until the next one
 
 _AUTHORITY = re.compile(r"([^:]+):([1-9][0-9]{0,4})")
-_URL = re.compile(r"http://([^/?#:]+)(?::([1-9][0-9]{0,4}))?((?:[/?].*)?)")
+_URL = re.compile(r"http://([^/?#:\[]+|\[[^]]*\])(?::([1-9][0-9]{0,4}))?((?:[/?].*)?)")
 
 
 class Misread(Exception):

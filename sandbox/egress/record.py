@@ -13,6 +13,7 @@ from sandbox.sessions import Session
 
 HOW: Mapping[Why, str] = {
     "unlisted": "it is on no list; `--allow {host}` or sandbox.network.allowedDomains lets it be read from",
+    "unwanted": "you said no",
     "denied": "it is on the list of those denied",
     "method": "it may be read from only (GET, HEAD); sandbox.network.writableDomains lets it be told more",
     "address": "its name leads to no public address; sandbox.network.allowedAddresses may list that one",
@@ -51,7 +52,7 @@ class Exchange(pydantic.BaseModel):
         """The sentence for a person and for the model; empty if it was not refused."""
         if self.refused is None:
             return ""
-        what = f"{shown(self.method)} {shown(self.host)}:{self.port}"
+        what = f"{shown(self.method)} {shown(self.host)}{f':{self.port}' if self.port else ''}"
         return f"network: {what} refused: {HOW[self.refused].format(host=shown(self.host))}"
 
 

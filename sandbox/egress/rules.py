@@ -10,7 +10,7 @@ from sandbox.egress.hosts import Pattern, pattern
 
 READS = frozenset({"GET", "HEAD"})
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Why = Literal["unlisted", "denied", "method", "address", "name", "protocol", "full"]
+Why = Literal["unlisted", "unwanted", "denied", "method", "address", "name", "protocol", "full"]
 
 _NEVER = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "100.100.100.200/32")))
 """Where clouds keep what their machines may know of themselves: no list opens these."""

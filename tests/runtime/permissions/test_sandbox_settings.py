@@ -11,7 +11,7 @@ from runtime.permissions.errors import SettingsError
 from runtime.permissions.rules import Source
 from runtime.sandbox_choice import LIMITS, Flags, choose, chosen
 from runtime.sandbox_settings import CLAUDES, Wish, as_wish
-from sandbox.choice import Choice
+from sandbox.choice import Choice, Network
 from sandbox.profile import GIB, MIB, Machine, profile_of, profiles
 from sandbox.sessions import Sessions
 from tests.runtime.permissions.conftest import Desk
@@ -69,6 +69,18 @@ def test_every_key_is_read_with_its_units(desk):
         ('{"sandbox": {"environment": ["PATH"]}}', "cannot hold PATH, which is the sandbox's own"),
         ('{"sandbox": "strict"}', ":1: sandbox has to be an object"),
         ('{"sandbox": {"requirePatched": "yes"}}', "sandbox.requirePatched has to be true or false"),
+        (
+            '{"sandbox": {\n"network": {\n"deniedDomains": ["*"]}}}',
+            r":3: sandbox.network.deniedDomains.0 '\*' names no host",
+        ),
+        ('{"sandbox": {"network": {"writableDomains": ["*.com"]}}}', "would be every host there is below com"),
+        ('{"sandbox": {"network": {"allowedAddresses": ["here"]}}}', "has to be an address or a network such as"),
+        ('{"sandbox": {"network": {"allowedDomains": null}}}', "sandbox.network.allowedDomains has to be a list"),
+        (
+            '{"sandbox": {"network": {"allowed": []}}}',
+            "sandbox.network.allowed is not known: did you mean allowedDomains",
+        ),
+        ('{"sandbox": {"network": []}}', "sandbox.network"),
     ],
 )
 def test_what_cannot_be_understood_is_an_error_with_its_line(desk, text, reason):
@@ -86,13 +98,14 @@ def test_what_cannot_be_understood_is_an_error_with_its_line(desk, text, reason)
 
 @pytest.mark.parametrize("kind", ["user", "managed", "project"])
 def test_claude_codes_own_keys_change_nothing_and_that_is_said(desk, kind):
-    values = {"enabled": False, "network": {"allowedDomains": ["*"]}, "filesystem": {"disabled": True}}
+    values = {"enabled": False, "network": {"httpProxyPort": 8080}, "filesystem": {"disabled": True}}
     values |= dict.fromkeys(CLAUDES - values.keys(), True)
     say(desk, kind, **values)
     told = choice_of(desk)
     assert told.choice == Choice()
     [notice] = told.notices
     assert "enabled" in notice
+    assert "network.httpProxyPort" in notice
     assert "a setting of Claude Code, which changes nothing here" in notice
 
 
@@ -234,3 +247,45 @@ def test_profiles_stand_in_order_each_allows_all_that_the_one_before_allows(mach
 def test_what_a_session_stored_says_all_of_it_again():
     choice = Choice(profile="build", memory=GIB, idle=0, environment=("A",))
     assert choose([as_wish(choice)], Flags()).choice == choice
+
+
+def test_n11_lists_of_hosts_add_up_and_a_repository_can_only_deny(desk):
+    said = {"allowedDomains": ["B.example."], "deniedDomains": ["x.b.example"], "allowedAddresses": ["10.1.0.0/16"]}
+    say(desk, "user", network=said)
+    say(desk, "managed", network={"allowedDomains": ["a.example"], "writableDomains": ["w.example"]})
+    say(desk, "project", network={"allowedDomains": ["evil.example"], "deniedDomains": ["b.example"]})
+    told = choice_of(desk, Flags(allow=("c.example",)))
+    assert told.choice.network == Network(
+        allowed=("a.example", "b.example", "c.example"),
+        writable=("w.example",),
+        denied=("x.b.example", "b.example"),
+        addresses=("10.1.0.0/16",),
+    )
+    [notice] = told.notices
+    assert "may deny here, and not allow: it is ignored" in notice
+
+
+def test_n11_what_a_list_names_in_vain_is_not_allowed_and_that_is_said(desk):
+    say(desk, "user", network={"allowedDomains": ["*", "*.com", "a.example", "1.2.3.4"]})
+    told = choice_of(desk)
+    assert told.choice.network.allowed == ("a.example",)
+    [notice] = told.notices
+    assert "'*', '*.com', '1.2.3.4': no host that can be allowed here, so it is not" in notice
+
+
+def test_where_managed_settings_alone_name_hosts_nobody_adds_one(desk):
+    say(desk, "managed", network={"allowedDomains": ["a.example"], "allowManagedDomainsOnly": True})
+    say(
+        desk,
+        "user",
+        network={"allowedDomains": ["b.example"], "writableDomains": ["c.example"], "deniedDomains": ["d.example"]},
+    )
+    assert choice_of(desk).choice.network == Network(allowed=("a.example",), denied=("d.example",))
+    with pytest.raises(SettingsError, match="--allow is not allowed here"):
+        choice_of(desk, Flags(allow=("e.example",)))
+
+
+def test_a_session_that_goes_on_keeps_its_hosts(desk):
+    network = Network(allowed=("a.example",), denied=("b.example",))
+    made = choose([as_wish(Choice(profile="egress", network=network))], Flags(allow=("c.example",)))
+    assert made.choice.network == Network(allowed=("a.example", "c.example"), denied=("b.example",))
