@@ -29,8 +29,9 @@ def chosen_here(folder: Path) -> "tuple[Chosen | None, Check]":
         return None, Check("profile", "failed", str(error), exits.USAGE)
     profile = profile_of(found.choice)
     limits = f"{size(profile.memory)} of memory, {profile.processes} processes, {profile.cpus:g} cores"
+    network = "a proxy for listed hosts" if profile.has_proxy else "no network"
     notices = "".join(f"; {notice}" for notice in found.notices)
-    return found, Check("profile", "note" if notices else "ok", f"{profile.name}, {limits}, no network{notices}")
+    return found, Check("profile", "note" if notices else "ok", f"{profile.name}, {limits}, {network}{notices}")
 
 
 def tried(choice: "Choice", image: "Image", engine: "Engine", state: Path) -> Iterator[Check]:

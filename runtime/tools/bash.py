@@ -196,7 +196,7 @@ BASH = Tool(
     name="Bash",
     description=(
         "Run a command line with bash in the sandbox. The working directory stays from call to call while it is inside "
-        "the workspace; variables and other shell state do not. There is no network, no terminal, and stdin is closed. "
+        "the workspace; variables and other shell state do not. There is no terminal, and stdin is closed. "
         f"A command may take {DEFAULT_TIMEOUT // 1000} s, or up to {LONGEST_TIMEOUT // 1000} s if `timeout` says so; "
         "after that it is stopped with all its processes. Long output is cut in the middle. "
         "A server, a watcher or anything else that does not end by itself is started with `run_in_background`; "

@@ -21,7 +21,7 @@ def say(folder, **sandbox):
 def test_the_first_line_says_the_profile_and_the_runtime(paddock, project):
     default = Engine.connect().facts()["DefaultRuntime"]
     done = paddock("exec", "--profile", "egress", "--", "true", cwd=project)
-    assert f"image base · profile egress (no network yet) · {default}\n" in done.stderr
+    assert f"image base · profile egress · network: no host is listed · {default}\n" in done.stderr
     assert done.returncode == 0
 
 
