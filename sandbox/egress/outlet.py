@@ -16,7 +16,6 @@ from sandbox.egress.pipe import Pipe
 from sandbox.egress.proxy import Proxy
 from sandbox.egress.record import Exchange, Record
 from sandbox.egress.rules import Rules
-from sandbox.egress.upstream import Resolve, resolved
 from sandbox.errors import PortClosed, SandboxError, SandboxLost
 from sandbox.ports import PortStream, accepted
 from sandbox.profile import profile_of
@@ -36,7 +35,7 @@ class Outlet(Closed):
     `ask` is who is asked about a host that no rule names, None where nobody can be.
     """
 
-    def __init__(self, session: Session, ask: Ask | None = None, resolve: Resolve = resolved) -> None:
+    def __init__(self, session: Session, ask: Ask | None = None) -> None:
         self._running: list[Running] = []
         self._unheard: dict[str, None] = {}
         self._authority = Authority()
@@ -45,7 +44,7 @@ class Outlet(Closed):
         self._distribution = distribution(meta.image_name) if profile_of(meta.choice).changes_image else Distribution()
         network = network.model_copy(update={"allowed": (*network.allowed, *self._distribution.hosts)})
         judge = Judge(Rules.of(network), ask)
-        self._proxy = Proxy(judge, self._authority, Record(session), self._calls, self._refused, resolve)
+        self._proxy = Proxy(judge, self._authority, Record(session), self._calls, self._refused)
 
     @property
     def variables(self) -> Mapping[str, str]:

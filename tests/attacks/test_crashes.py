@@ -116,7 +116,7 @@ hiding = Hiding(session)
 async def main():
     async with anyio.create_task_group() as tasks:
         hiding.begin(tasks)
-        await create(session, Dying.connect(), hiding.lay)
+        await create(session, Dying.connect(), hiding.lay, {})
 
 anyio.run(main)
 """

@@ -20,7 +20,7 @@ from sandbox.errors import SandboxLost, StateError
 from sandbox.opening import opened, prepare
 from sandbox.sessions import Session, Sessions
 from tests.attacks.scene import shell
-from tests.sandbox.egress.world import HOST, LARGE, World, nearby, world
+from tests.sandbox.egress.world import HOST, LARGE, World, answer_of_a_resolver, world
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -32,7 +32,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world under names that lead to this machine."""
     with world(tmp_path) as found:
         monkeypatch.setenv("SSL_CERT_FILE", str(found.authority))
-        monkeypatch.setattr("sandbox.egress.upstream.resolved", nearby)
+        monkeypatch.setattr("anyio.getaddrinfo", answer_of_a_resolver)
         yield found
 
 
