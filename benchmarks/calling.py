@@ -1,9 +1,14 @@
-"""What one tool call costs: through the whole tool path, against `docker exec` and against peers."""
+"""What one tool call costs, alone and in a row: through the whole tool path, against `docker exec` and against peers.
 
+Alone, each call comes after others have had their turn: processes have to be woken, here and inside. In a row it is
+work that is measured.
+"""
+
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from benchmarks.bench import Bench, process
-from benchmarks.measure import Row, Step, in_turn
+from benchmarks.measure import Row, Step, in_a_row, in_turn
 from benchmarks.peering import NoPeer, Peer, mini_swe_agent, swe_rex
 from runtime.tools.bash import BashInput, bash
 from runtime.tools.tool import Context, Workbench
@@ -30,23 +35,23 @@ async def rows(bench: Bench) -> list[Row]:
             EXEC: lambda: process("docker", "exec", container, "true"),
         }
         peers = await _peers(bench, stack)
-        times = await in_turn(steps | peers, rounds=40, warm=3)
+        alone = await in_turn(steps | peers, rounds=40, warm=3)
+        rows = {name: in_a_row(step) for name, step in (steps | peers).items()}
+        together = await in_turn(rows, rounds=10, warm=1)
+    return [*_rows(together, ", in a row", REACH), *_rows(alone, ", alone", {})]
 
-    def row(what: str, step: str, reach: str = "") -> list[Row]:
+
+def _rows(times: Mapping[str, float], how: str, reach: Mapping[str, str]) -> list[Row]:
+    found: list[Row] = []
+    for step, what in WHAT.items():
         theirs = [f"{peer}: {doing}" for peer, doing in AGAINST[step] if f"{peer}: {doing}" in times]
-        return [
-            Row(what, times[step], EXEC, times[EXEC], reach),
-            *(Row(what, times[step], name, times[name]) for name in theirs),
-        ]
-
-    return [
-        *row("run `true`", "true"),
-        *row("tool call Bash `true`, end to end", "bash", "≤ 3 ms, ≤ 0.05 ×"),
-        *row("write 1 KiB", "write", "≤ 1 ms"),
-        *row("read 1 KiB", "read", "≤ 1 ms"),
-    ]
+        found.append(Row(what + how, times[step], EXEC, times[EXEC], reach.get(step, "")))
+        found += [Row(what + how, times[step], name, times[name]) for name in theirs]
+    return found
 
 
+WHAT = {"true": "run `true`", "bash": "tool call Bash `true`", "write": "write 1 KiB", "read": "read 1 KiB"}
+REACH = {"bash": "≤ 3 ms, ≤ 0.05 ×", "write": "≤ 1 ms", "read": "≤ 1 ms"}
 REX, MINI = "SWE-ReX", "mini-swe-agent"
 AGAINST = {
     "true": [(REX, "call")],

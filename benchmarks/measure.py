@@ -65,6 +65,18 @@ async def in_turn(steps: Mapping[str, Step], *, rounds: int, warm: int = 1) -> M
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
+def in_a_row(step: Step, times: int = 10) -> Step:
+    """The same so many times with nothing in between; its time is that of one."""
+
+    async def many() -> float:
+        began = time.perf_counter()
+        for _ in range(times):
+            await step()
+        return (time.perf_counter() - began) / times
+
+    return many
+
+
 def table(rows: list[Row]) -> str:
     """The rows for people to read."""
     lines = [f"{'what':58}{'ours':>12}  {'ratio':>8}  {'against':46}reach", "-" * 140]

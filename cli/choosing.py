@@ -1,6 +1,6 @@
 """Which sandbox a command gets: settings and flags made one choice, agreed to, and held against the engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,17 +74,12 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     Raises: SettingsError, SandboxError, Misuse, ApprovalNeeded, CliError.
     """
     from runtime.sandbox_choice import Flags, chosen
-    from sandbox.profile import profile_of
     from sandbox.runtimes import UnknownRuntime, checked_runtime
 
     if session is not None and wanted.base is not None:
         raise exits.Misuse("what a session lies on is decided when it begins: leave out --base, or start a new one")
-    flags = Flags(wanted.profile, wanted.runtime, wanted.base, _hosts(wanted.allow))
+    flags = Flags(wanted.profile, wanted.runtime, wanted.base, wanted.allow)
     found = chosen(folder, rules.files(wanted.settings), flags, session)
-    if wanted.allow and not profile_of(found.choice).has_proxy:
-        raise exits.Misuse(
-            f"--allow is for a profile with a network, and {found.choice.profile} has none: --profile egress has"
-        )
     for notice in found.notices:
         place.stderr().line(f"paddock: {safe.line(notice)}")
     facts = engine.known
@@ -98,16 +93,6 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     if session is not None and found.choice != session.meta().choice:
         session.save(session.meta().model_copy(update={"choice": found.choice}))
     return Agreed(found.choice, runtime)
-
-
-def _hosts(given: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of `--allow`. Raises Misuse."""
-    from sandbox.egress.hosts import pattern
-
-    try:
-        return tuple(str(pattern(one)) for one in given)
-    except ValueError as error:
-        raise exits.Misuse(f"--allow: {error}") from error
 
 
 def _refuse_holes(facts: Mapping[str, Any]) -> None:

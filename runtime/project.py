@@ -158,6 +158,7 @@ async def project(
     state: Path | None = None,
     resume: str = "",
     profile: ProfileName | None = None,
+    allow: Sequence[str] = (),
 ) -> AsyncIterator[Project]:
     """A sandbox on a folder, for the length of the block; what it changed stays pending in its session.
 
@@ -167,6 +168,7 @@ async def project(
         state: where sessions are kept; None is the user's own place, shared with the command line.
         resume: the id of an earlier session, to go on with its conversation and its files.
         profile: how tight the sandbox is; None is what settings say. `build` and `compat` have to be named here.
+        allow: hosts that may be read from besides those of settings, in a profile with a network; nobody is asked.
 
     The user's settings files hold, as on the command line: their permission rules and what they say of the sandbox, but
     for variables of the environment, of which none goes in.
@@ -181,7 +183,7 @@ async def project(
         engine = Engine.connect()
         sweep(engine)
         session = sessions.find(resume) if resume else None
-        choice = _chosen(folder, profile, engine, session)
+        choice = _chosen(folder, Flags(profile=profile, allow=tuple(allow)), engine, session)
         if session is not None:
             session.save(session.meta().model_copy(update={"choice": choice}))
             return folder, engine, session
@@ -195,9 +197,9 @@ async def project(
         yield Project(folder, session, sandbox, policy=policy)
 
 
-def _chosen(folder: Path, profile: ProfileName | None, engine: Engine, session: Session | None) -> Choice:
+def _chosen(folder: Path, flags: Flags, engine: Engine, session: Session | None) -> Choice:
     """What settings and the caller choose, held against the engine. Raises SettingsError, SandboxError."""
-    found = chosen(folder, own_files(), Flags(profile=profile), session)
+    found = chosen(folder, own_files(), flags, session)
     if found.needs_consent:
         raise SettingsError(
             f"settings choose the profile {found.choice.profile}, in which tools are root inside: name it, as in "

@@ -9,6 +9,7 @@ from runtime.permissions.errors import SettingsError
 from runtime.permissions.sources import Files
 from runtime.sandbox_settings import Wish, as_wish, wishes
 from sandbox.choice import BaseKind, Choice, Network, ProfileName
+from sandbox.egress.hosts import pattern
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
 
@@ -129,7 +130,7 @@ class _Choosing:
         managed = [one.values["network"] for one in self.managed if "network" in one.values]
         repository = [one.values["network"] for one in self.repository if "network" in one.values]
         users = [one.values["network"] for one in self.users if "network" in one.values]
-        given: Sequence[str] = self.flags.get("allow", ())
+        given = self._allowed_now()
         if any(one["managed_only"] for one in managed):
             if given:
                 raise SettingsError("managed settings alone name what may be reached: --allow is not allowed here")
@@ -144,6 +145,17 @@ class _Choosing:
         }
         lists["allowed"] += given
         return Network(**{key: tuple(dict.fromkeys(entries)) for key, entries in lists.items()})
+
+    def _allowed_now(self) -> Sequence[str]:
+        """The hosts that were named for this one time. Raises SettingsError if they could not be reached anyway."""
+        try:
+            given = [str(pattern(one)) for one in self.flags.get("allow", ())]
+        except ValueError as error:
+            raise SettingsError(f"--allow: {error}") from error
+        name = self.holds["profile"] or "default"
+        if given and not profile_of(Choice(profile=name)).has_proxy:
+            raise SettingsError(f"--allow is for a profile with a network, and {name} has none: --profile egress has")
+        return given
 
     def _rank(self, key: str, value: Value) -> float:
         """How much a value allows; None is what the profile gives."""

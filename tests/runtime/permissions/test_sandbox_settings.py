@@ -254,7 +254,7 @@ def test_n11_lists_of_hosts_add_up_and_a_repository_can_only_deny(desk):
     say(desk, "user", network=said)
     say(desk, "managed", network={"allowedDomains": ["a.example"], "writableDomains": ["w.example"]})
     say(desk, "project", network={"allowedDomains": ["evil.example"], "deniedDomains": ["b.example"]})
-    told = choice_of(desk, Flags(allow=("c.example",)))
+    told = choice_of(desk, Flags(profile="egress", allow=("c.example",)))
     assert told.choice.network == Network(
         allowed=("a.example", "b.example", "c.example"),
         writable=("w.example",),
@@ -282,7 +282,7 @@ def test_where_managed_settings_alone_name_hosts_nobody_adds_one(desk):
     )
     assert choice_of(desk).choice.network == Network(allowed=("a.example",), denied=("d.example",))
     with pytest.raises(SettingsError, match="--allow is not allowed here"):
-        choice_of(desk, Flags(allow=("e.example",)))
+        choice_of(desk, Flags(profile="egress", allow=("e.example",)))
 
 
 def test_a_session_that_goes_on_keeps_its_hosts(desk):
