@@ -79,7 +79,7 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     if session is not None and wanted.base is not None:
         raise exits.Misuse("what a session lies on is decided when it begins: leave out --base, or start a new one")
     flags = Flags(wanted.profile, wanted.runtime, wanted.base, wanted.allow)
-    found = chosen(folder, rules.files(wanted.settings), flags, session)
+    found = chosen(folder, rules.files(wanted.settings), flags, session, machine=engine.machine)
     for notice in found.notices:
         place.stderr().line(f"paddock: {safe.line(notice)}")
     facts = engine.known

@@ -55,11 +55,9 @@ def doctor(
 
 def look(here: "Place", *, must_be_patched: bool = False) -> Iterator[Check]:
     """Every check, in the order in which things are needed."""
-    from cli import doctor_host, doctor_sandbox
+    from cli import doctor_host
 
-    found, profile = doctor_sandbox.chosen_here(Path.cwd())
-    yield from _engine(here, found, must_be_patched=must_be_patched or (found is not None and found.must_be_patched))
-    yield profile
+    yield from _engine(here, must_be_patched=must_be_patched)
     yield doctor_host.disk(here.environment.state)
     yield doctor_host.checkout(Path.cwd())
     yield doctor_host.key(here.environment)
@@ -67,8 +65,9 @@ def look(here: "Place", *, must_be_patched: bool = False) -> Iterator[Check]:
         yield Check("user", "note", "you are root: so are the files that are applied, and nobody stops a slip of yours")
 
 
-def _engine(here: "Place", found: "Chosen | None", *, must_be_patched: bool) -> Iterator[Check]:
-    from cli import doctor_engine, environment, exits, setup
+def _engine(here: "Place", *, must_be_patched: bool) -> Iterator[Check]:
+    """What runs sandboxes, and the sandbox that is chosen here."""
+    from cli import doctor_sandbox, environment, exits, setup
     from sandbox.engine import Engine
     from sandbox.errors import EngineUnavailable
 
@@ -79,22 +78,35 @@ def _engine(here: "Place", found: "Chosen | None", *, must_be_patched: bool) -> 
     image = None
     try:
         engine = Engine.connect(environment.of_engine())
-        facts = engine.facts()
+        machine = engine.machine
     except EngineUnavailable as error:
         if not others:
             yield Check("engine", "missing", str(error), exits.NO_ENGINE)
+        _, profile = doctor_sandbox.chosen_here(Path.cwd(), None)
     else:
-        yield Check("socket", "ok", f"{engine.place.address} ({engine.place.why})")
-        yield from doctor_engine.of_engine(facts, must_be_patched=must_be_patched)
-        yield doctor_engine.leftovers(engine)
+        found, profile = doctor_sandbox.chosen_here(Path.cwd(), machine)
         image = _image(engine)
-        yield _said(image)
-        if image is not None and found is not None:
-            yield from _tried(here, found, image, engine)
+        yield from _found(here, found, image, engine, must_be_patched=must_be_patched)
     if builder and image is not None:
         yield Check("builder", "note", f"{builder}; base is there already, so only a rebuild needs it")
     elif builder:
         yield Check("builder", "missing", builder, exits.NO_IMAGE)
+    yield profile
+
+
+def _found(
+    here: "Place", found: "Chosen | None", image: "Image | None", engine: "Engine", *, must_be_patched: bool
+) -> Iterator[Check]:
+    """An engine that answers, what lies on it, and a sandbox there."""
+    from cli import doctor_engine
+
+    must_be_patched |= found is not None and found.must_be_patched
+    yield Check("socket", "ok", f"{engine.place.address} ({engine.place.why})")
+    yield from doctor_engine.of_engine(engine.known, must_be_patched=must_be_patched)
+    yield doctor_engine.leftovers(engine)
+    yield _said(image)
+    if image is not None and found is not None:
+        yield from _tried(here, found, image, engine)
 
 
 def _tried(here: "Place", found: "Chosen", image: "Image", engine: "Engine") -> Iterator[Check]:

@@ -11,12 +11,12 @@ from cli.doctor_check import Check, Verdict
 if TYPE_CHECKING:
     from images.image import Image
     from runtime.sandbox_choice import Chosen
-    from sandbox.choice import Choice
+    from sandbox.choice import Choice, Machine
     from sandbox.engine import Engine
 
 
-def chosen_here(folder: Path) -> "tuple[Chosen | None, Check]":
-    """What settings choose for the current folder."""
+def chosen_here(folder: Path, machine: "Machine | None") -> "tuple[Chosen | None, Check]":
+    """What settings choose for the current folder, on an engine's machine, None for this one."""
     from cli import rules
     from runtime.permissions.errors import PermissionsError
     from runtime.sandbox_choice import Flags, chosen
@@ -24,7 +24,7 @@ def chosen_here(folder: Path) -> "tuple[Chosen | None, Check]":
     from sandbox.profile import profile_of
 
     try:
-        found = chosen(folder, rules.files(), Flags())
+        found = chosen(folder, rules.files(), Flags(), machine=machine)
     except PermissionsError as error:
         return None, Check("profile", "failed", str(error), exits.USAGE)
     profile = profile_of(found.choice)

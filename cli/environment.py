@@ -9,7 +9,8 @@ from typing import Literal
 Provider = Literal["anthropic", "bedrock", "vertex"]
 
 ENGINES = (
-    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY"),
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"),
+    *("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH"),
     *("HOME", "XDG_RUNTIME_DIR"),
 )
 

@@ -35,12 +35,15 @@ def missing() -> "Sequence[Missing]":
     """What this machine lacks; no engine of its own, if one answers elsewhere."""
     from sandbox import bootstrap
     from sandbox.engine import Engine
+    from sandbox.engine_places import places
     from sandbox.errors import EngineUnavailable
 
     found = bootstrap.missing()
     if any(one.what != "builder" for one in found):
+        said = environment.of_engine()
         try:
-            Engine.connect(environment.of_engine())
+            if all(one.socket is not None for one in places(said)):  # else nothing here would take its place
+                Engine.connect(said)
         except EngineUnavailable:
             return found
     return [one for one in found if one.what == "builder"]

@@ -199,7 +199,7 @@ async def project(
 
 def _chosen(folder: Path, flags: Flags, engine: Engine, session: Session | None) -> Choice:
     """What settings and the caller choose, held against the engine. Raises SettingsError, SandboxError."""
-    found = chosen(folder, own_files(), flags, session)
+    found = chosen(folder, own_files(), flags, session, machine=engine.machine)
     if found.needs_consent:
         raise SettingsError(
             f"settings choose the profile {found.choice.profile}, in which tools are root inside: name it, as in "

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from runtime.permissions.errors import SettingsError
 from runtime.permissions.sources import Files
 from runtime.sandbox_settings import Wish, as_wish, wishes
-from sandbox.choice import BaseKind, Choice, Network, ProfileName
+from sandbox.choice import BaseKind, Choice, Machine, Network, ProfileName
 from sandbox.egress.hosts import pattern
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
@@ -48,25 +48,31 @@ class Chosen:
     must_be_patched: bool = False
 
 
-def chosen(checkout: Path, files: Files, flags: Flags, session: Session | None = None) -> Chosen:
-    """What holds for a new session of a checkout, or for `session`, which has chosen before. Raises SettingsError."""
+def chosen(
+    checkout: Path, files: Files, flags: Flags, session: Session | None = None, *, machine: Machine | None = None
+) -> Chosen:
+    """What holds for a new session of a checkout, or for `session`, which has chosen before. Raises SettingsError.
+
+    `machine` is the engine's, None for this one.
+    """
     found, notices = wishes(checkout, files, session)
     if session is not None:
         found = [*(one for one in found if one.source.scope == "managed"), as_wish(session.meta().choice)]
-    made = choose(found, flags)
+    made = choose(found, flags, machine)
     return replace(made, notices=[*notices, *made.notices])
 
 
-def choose(found: Sequence[Wish], flags: Flags) -> Chosen:
+def choose(found: Sequence[Wish], flags: Flags, machine: Machine | None = None) -> Chosen:
     """The choice that wishes, those with the most say first, and flags come to. Raises SettingsError."""
-    return _Choosing(found, {key: value for key, value in vars(flags).items() if value}).made()
+    return _Choosing(found, {key: value for key, value in vars(flags).items() if value}, machine).made()
 
 
 class _Choosing:
     """One choice in the making: `holds` is what holds so far."""
 
-    def __init__(self, found: Sequence[Wish], flags: Mapping[str, Any]) -> None:
+    def __init__(self, found: Sequence[Wish], flags: Mapping[str, Any], machine: Machine | None) -> None:
         self.flags = flags
+        self.machine = machine
         self.managed = [one for one in found if one.source.scope == "managed"]
         self.repository = [one for one in found if one.is_repositorys]
         self.users = [one for one in found if one not in (*self.managed, *self.repository)]
@@ -86,7 +92,7 @@ class _Choosing:
             for one in self.repository:
                 if one.values.get(key):
                     self._ignore(one, key, "is not for a repository to say")
-        choice = Choice(**{key: value for key, value in self.holds.items() if value is not None})
+        choice = Choice(**{key: value for key, value in self.holds.items() if value is not None}, machine=self.machine)
         return Chosen(
             choice,
             self.notices,
@@ -165,7 +171,7 @@ class _Choosing:
             return float(Choice().idle if value is None else value or _ENDLESS)
         if value is not None:
             return float(value)
-        given = getattr(profile_of(Choice(profile=self.holds["profile"] or "default")), key, None)
+        given = getattr(profile_of(Choice(profile=self.holds["profile"] or "default"), self.machine), key, None)
         return _ENDLESS if given is None else float(given)
 
     def _overrule(self, one: Wish, key: str, value: Value) -> None:

@@ -205,5 +205,5 @@ def _problem(error: pydantic.ValidationError, document: Document) -> str:
 
 def as_wish(choice: Choice) -> Wish:
     """What a session has chosen before, as the user's own word; the command line can change it."""
-    said = {name: value for name, value in choice.model_dump().items() if value is not None}
+    said = {name: value for name, value in choice.model_dump(exclude={"machine"}).items() if value is not None}
     return Wish(Source("paddock", "the session", ""), said, {})

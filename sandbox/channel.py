@@ -3,6 +3,7 @@
 import json
 import math
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, Self
 import anyio
 import anyio.abc
 
+from sandbox.encrypted import Encrypted
 from sandbox.errors import SandboxLost
 from sandbox.frames import CHUNK, WINDOW, Frame, Kind, Parser, Unwrapper
 
@@ -98,7 +100,7 @@ class Stream:
 class Channel:
     """The attached stream of one container. `serve` reads it to its end; `close` ends the guest's stdin, and so it."""
 
-    def __init__(self, attached: anyio.abc.SocketStream) -> None:
+    def __init__(self, attached: anyio.abc.SocketStream | Encrypted) -> None:
         self._attached = attached
         self._sending = anyio.Lock()
         self._unwrapper = Unwrapper()
@@ -111,6 +113,8 @@ class Channel:
     @classmethod
     async def over(cls, attached: socket.socket) -> "Channel":
         """A channel over the engine's attached socket, which it owns from now on."""
+        if isinstance(attached, ssl.SSLSocket):
+            return cls(Encrypted(attached))
         attached.setblocking(False)
         if attached.family == socket.AF_UNIX:
             return cls(await anyio.abc.UNIXSocketStream.from_socket(attached))

@@ -1,5 +1,6 @@
 """What was chosen about a sandbox: with the image and the checkout, enough to make the same one again."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pydantic
@@ -8,6 +9,14 @@ ProfileName = Literal["strict", "default", "egress", "build", "compat"]
 BaseKind = Literal["auto", "live", "frozen", "copy"]
 
 Amount = Annotated[int, pydantic.Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What limits are measured against: bytes of memory, and cores."""
+
+    memory: int
+    cores: int
 
 
 class Network(pydantic.BaseModel):
@@ -33,7 +42,8 @@ class Choice(pydantic.BaseModel):
     `auto` decides by the tree's size and by what the engine can see. `memory` and `disk` are bytes, `disk` what the
     sandbox may write; `cpus` is a share of the machine's; `processes` counts threads too. `include` are patterns of
     files that hold secrets and may be seen inside anyway. `environment` are names of host variables that go inside.
-    `idle` is how many seconds without a call end the container (its files stay); 0 means never.
+    `idle` is how many seconds without a call end the container (its files stay); 0 means never. `machine` is where the
+    engine runs, None for here.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -49,3 +59,4 @@ class Choice(pydantic.BaseModel):
     environment: tuple[str, ...] = ()
     network: Network = Network()
     idle: Annotated[float, pydantic.Field(ge=0)] = 1800.0
+    machine: Machine | None = None

@@ -1,27 +1,38 @@
 """The border to Docker's own library: what it and its transport raise becomes ours."""
 
 import contextlib
+import os
+import re
+import socket
+import ssl
 from collections.abc import Iterator
 
 import docker
 import docker.errors
+import docker.tls
 import requests
 import requests.exceptions
 
-from sandbox.engine_places import NEXT, EnginePlace
+from sandbox.certificates import Certificates
+from sandbox.engine_places import EnginePlace
 from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost, Unmountable
+from sandbox.ssh_tunnel import tunnel
 
 CANNOT_MOUNT = ("failed to mount local volume", "error while mounting volume", "mounting volume")
 """What engines say when a container's volume cannot be mounted: Docker's, and Podman's."""
 
+_WITHOUT_TLS = "what answers there speaks no TLS"
+
 
 @contextlib.contextmanager
-def engine_calls(where: str) -> Iterator[None]:
-    """While the block runs, what it raises becomes ours; `where` is the engine's address."""
+def engine_calls(place: EnginePlace) -> Iterator[None]:
+    """While the block runs, what it raises becomes ours; the way to the engine is made again if it broke."""
     try:
+        if place.is_behind_ssh:
+            tunnel(place.address).open()
         yield
-    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-        raise EngineUnavailable(f"no engine at {where}: {_reason(str(error))}. {NEXT}") from error
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout, ConnectionError) as error:
+        raise EngineUnavailable(f"no engine at {place.address}: {_reason(error, place)}{place.next}") from error
     except docker.errors.NotFound as error:
         raise SandboxLost(f"the engine no longer has it: {error.explanation}") from error
     except docker.errors.APIError as error:
@@ -47,14 +58,69 @@ def _translated(error: docker.errors.APIError) -> SandboxError:
 
 def connected(place: EnginePlace, seconds: int) -> docker.APIClient:
     """A connection that has been answered, with time for each call. Raises EngineUnavailable with the reason alone."""
-    if reason := place.refusal or place.absence:
-        raise EngineUnavailable(reason)
+    if place.absence:
+        raise EngineUnavailable(place.absence)
     try:
-        return docker.APIClient(base_url=place.address, version="auto", timeout=seconds)
-    except docker.errors.DockerException as error:
-        raise EngineUnavailable(_reason(str(error))) from error
+        return docker.APIClient(base_url=_local(place), version="auto", timeout=seconds, tls=_tls(place))
+    except (docker.errors.DockerException, ConnectionError, ValueError) as error:
+        raise EngineUnavailable(_reason(error, place)) from error
 
 
-def _reason(said: str) -> str:
+def _local(place: EnginePlace) -> str:
+    """The address that the library is given. Raises ConnectionError; ValueError for one that makes no sense."""
+    if not place.is_behind_ssh:
+        return place.address
+    way = tunnel(place.address)
+    way.open()
+    return f"unix://{way.socket}"
+
+
+class _Verified(docker.tls.TLSConfig):
+    """TLS with an engine whose certificate has to be that of its name, and come from its authority."""
+
+    def configure_client(self, client: docker.APIClient) -> None:
+        super().configure_client(client)
+        client.trust_env = False  # or REQUESTS_CA_BUNDLE would take the authority's place
+
+
+def _tls(place: EnginePlace) -> docker.tls.TLSConfig | bool:
+    """Raises ValueError if a file for it is missing or of no use."""
+    if not place.is_encrypted or place.certificates is None:
+        return False
+    found = Certificates.of(place.certificates, needs_authority=place.needs_authority)
+    return _Verified(client_cert=found.own, ca_cert=found.authority, verify=True)
+
+
+def _reason(error: Exception, place: EnginePlace) -> str:
     """Why an engine cannot be reached."""
-    return "permission denied" if "Permission denied" in said else "nothing answers"
+    said = str(error)
+    if isinstance(error, ConnectionError | ValueError):  # our own words, or ssh's
+        return said
+    if found := re.search(r"\[SSL: (\w+)\] (.+?) \(_ssl", said):
+        return _WITHOUT_TLS if found[1] == "WRONG_VERSION_NUMBER" else f"TLS: {found[2]} ({place.certificates})"
+    if "HTTPS server" in said:
+        return "it speaks TLS only: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH"
+    if "Permission denied" in said:
+        return "permission denied"
+    return tunnel(place.address).silence if place.is_behind_ssh else "nothing answers"
+
+
+def our_own(raw: socket.socket | socket.SocketIO) -> socket.socket:
+    """The socket of a stream that the library has attached, without the library; it may be one that speaks TLS."""
+    if isinstance(raw, ssl.SSLSocket):
+        return _watched(raw)
+    ours = socket.socket(fileno=os.dup(raw.fileno()))
+    inner = getattr(raw, "_sock", raw)  # closing a SocketIO leaves the socket below it open
+    raw.close()
+    inner.close()
+    return _watched(ours)
+
+
+def _watched(attached: socket.socket) -> socket.socket:
+    """Have the kernel end it if it goes over a network and the other machine is silent for a minute."""
+    if attached.family != socket.AF_UNIX:
+        attached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 3)):
+            attached.setsockopt(socket.IPPROTO_TCP, option, value)
+        attached.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)  # also while a word is on its way
+    return attached

@@ -11,6 +11,7 @@ import docker.utils
 from images.errors import ImageError, UnknownImage
 from images.image import OnProgress, Progress, Wishes
 from sandbox.docker_calls import engine_calls
+from sandbox.engine_places import EnginePlace
 from sandbox.errors import EngineUnavailable, SandboxError
 
 LOCAL = "localhost/"
@@ -20,13 +21,13 @@ LOCAL = "localhost/"
 class DockerImages:
     """All of them; nothing is asked before a call."""
 
-    def __init__(self, client: docker.APIClient, where: str) -> None:
+    def __init__(self, client: docker.APIClient, place: EnginePlace) -> None:
         self._api = client
-        self._where = where
+        self._place = place
 
     def find(self, reference: str, /) -> str | None:
         """The id behind a tag, digest or id, or None."""
-        with engine_calls(self._where):
+        with engine_calls(self._place):
             try:
                 found: str = self._api.inspect_image(reference)["Id"]
             except docker.errors.ImageNotFound:
@@ -39,7 +40,7 @@ class DockerImages:
 
     def load(self, archive: IO[bytes], /) -> None:
         """Take in a docker archive."""
-        with engine_calls(self._where):
+        with engine_calls(self._place):
             said = list(self._api.load_image(archive))  # to the end: a stream left half-read keeps its socket
         if errors := [line["error"] for line in said if "error" in line]:
             raise ImageError(f"the engine would not load the image: {errors[0]}")
@@ -49,7 +50,7 @@ class DockerImages:
         repository, tag = docker.utils.parse_repository_tag(reference)
         errors = []
         try:
-            with engine_calls(self._where):
+            with engine_calls(self._place):
                 for line in self._api.pull(repository, tag or "latest", stream=True, decode=True):
                     if "error" in line:
                         errors.append(line["error"])
@@ -67,14 +68,14 @@ class DockerImages:
 
     def tags(self, prefix: str, /) -> Mapping[str, str]:
         """Every tag that starts with `prefix`."""
-        with engine_calls(self._where):
+        with engine_calls(self._place):
             found = [(tag, image["Id"]) for image in self._api.images() for tag in image["RepoTags"] or []]
         short = [(tag.removeprefix(LOCAL), id_) for tag, id_ in found]
         return {tag: id_ for tag, id_ in short if tag.startswith(prefix)}
 
     def wishes(self, image_id: str, /) -> Wishes:
         """What an image asks for where it runs. Raises UnknownImage if the engine does not hold it any more."""
-        with engine_calls(self._where):
+        with engine_calls(self._place):
             try:
                 found = self._api.inspect_image(image_id)["Config"]
             except docker.errors.ImageNotFound as error:

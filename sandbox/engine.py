@@ -19,7 +19,8 @@ import docker.errors
 
 from images.errors import UnknownImage
 from sandbox import podman, stopping
-from sandbox.docker_calls import connected, engine_calls, is_conflict
+from sandbox.choice import Machine
+from sandbox.docker_calls import connected, engine_calls, is_conflict, our_own
 from sandbox.docker_images import DockerImages
 from sandbox.engine_kind import Kind, kind_of
 from sandbox.engine_places import MACHINES, EnginePlace, none_answers, places
@@ -27,6 +28,7 @@ from sandbox.errors import EngineUnavailable, NameTaken, SandboxError, SandboxLo
 from sandbox.labels import LABEL, SHARED_LABEL, Owned, owned
 from sandbox.podman import Volume
 from sandbox.present import Present, Usage
+from sandbox.profile import machine_of
 
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
@@ -71,7 +73,7 @@ class Engine:
     @property
     def images(self) -> DockerImages:
         """The engine's images."""
-        return DockerImages(self._api, self.place.address)
+        return DockerImages(self._api, self.place)
 
     @functools.cached_property
     def kind(self) -> Kind:
@@ -82,6 +84,11 @@ class Engine:
     def known(self) -> Mapping[str, Any]:
         """Its facts, asked once: a start waits for them, and they take it longer than all its other questions."""
         return self.facts()
+
+    @property
+    def machine(self) -> Machine | None:
+        """The machine it runs on, None if that is this one. Raises EngineUnavailable."""
+        return machine_of(self.known)
 
     def facts(self) -> Mapping[str, Any]:
         """What the engine says of itself now (`docker info` and `docker version`). Raises EngineUnavailable."""
@@ -122,15 +129,11 @@ class Engine:
     def attach(self, container: str) -> socket.socket:
         """The container's stdin and stdout as one socket, taken before it starts so that no byte can be missed.
 
-        The socket is ours alone (a duplicate): closing it ends the container's stdin.
+        The socket is ours alone: closing it ends the container's stdin.
         """
         with self._calls():
-            raw = self._api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-            ours = socket.socket(fileno=os.dup(raw.fileno()))
-            inner = getattr(raw, "_sock", raw)  # closing a SocketIO leaves the socket below it open
-            raw.close()
-            inner.close()
-            return ours
+            params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            return our_own(self._api.attach_socket(container, params=params))
 
     def start(self, container: str) -> None:
         """Start a created container. Raises SandboxError with the engine's reason."""
@@ -287,4 +290,4 @@ class Engine:
                     raise
 
     def _calls(self) -> AbstractContextManager[None]:
-        return engine_calls(self.place.address)
+        return engine_calls(self.place)

@@ -12,17 +12,25 @@ from pathlib import Path
 
 from sandbox.errors import EngineUnavailable
 
-NEXT = "`paddock doctor --fix` installs and starts one; nothing was run on the host instead"
+INSTEAD = "; nothing was run on the host instead"
+NEXT = f". `paddock doctor --fix` installs and starts one{INSTEAD}"
 MACHINES = "unix:///var/run/docker.sock"
+ENCRYPTED = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH")
+"""Any of them means TLS, and TLS means that the engine is verified; to Docker, the last two mean less."""
 
 
 @dataclass(frozen=True)
 class EnginePlace:
-    """An address to try (`unix://…`, `tcp://…`), and `why`, as a person would name it. `is_secret`: it speaks TLS."""
+    """An address to try (`unix://…`, `ssh://…`, `tcp://…`), and `why`, as a person would name it.
+
+    `certificates` is the folder of what it is known by, if it speaks TLS. `needs_authority`: one of these has to be the
+    authority that vouches for it; else the public ones may.
+    """
 
     address: str
     why: str
-    is_secret: bool = False
+    certificates: Path | None = None
+    needs_authority: bool = True
 
     @property
     def socket(self) -> Path | None:
@@ -30,14 +38,19 @@ class EnginePlace:
         return Path(self.address.removeprefix("unix://")) if self.address.startswith("unix://") else None
 
     @property
-    def refusal(self) -> str:
-        """Why it is not spoken to, however alive: the library's sockets for SSH and TLS cannot be handed on to us."""
-        if self.is_secret or not self.address.startswith(("unix://", "tcp://", "http://")):
-            return (
-                "only unix:// and tcp:// without TLS are spoken; for an engine far away run "
-                "`ssh -NL /tmp/engine.sock:/var/run/docker.sock HOST` and set DOCKER_HOST=unix:///tmp/engine.sock"
-            )
-        return ""
+    def is_behind_ssh(self) -> bool:
+        """Whether `ssh` has to bring its socket here."""
+        return self.address.startswith("ssh://")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS is spoken with it, which a socket has no need of."""
+        return self.certificates is not None and self.address.startswith(("tcp://", "https://"))
+
+    @property
+    def next(self) -> str:
+        """How an error ends if it does not answer: set-up helps on this machine only."""
+        return NEXT if self.socket is not None else INSTEAD
 
     @property
     def absence(self) -> str:
@@ -58,9 +71,11 @@ def places(variables: Mapping[str, str]) -> Sequence[EnginePlace]:
     Raises EngineUnavailable if the context that was named is not there.
     """
     home = Path(variables.get("HOME") or "~").expanduser()
-    if host := variables.get("DOCKER_HOST"):
-        return [EnginePlace(host, "DOCKER_HOST", bool(variables.get("DOCKER_TLS_VERIFY")))]
     settings = Path(variables.get("DOCKER_CONFIG") or home / ".docker")
+    if host := variables.get("DOCKER_HOST"):
+        is_encrypted = host.startswith("https://") or any(variables.get(name) for name in ENCRYPTED)
+        certificates = Path(variables.get("DOCKER_CERT_PATH") or settings)
+        return [EnginePlace(host, "DOCKER_HOST", certificates if is_encrypted else None)]
     context = variables.get("DOCKER_CONTEXT") or _current(settings / "config.json")
     if context not in ("", "default"):
         return [_of_context(context, settings / "contexts")]
@@ -90,18 +105,24 @@ def _current(file: Path) -> str:
 
 
 def _of_context(name: str, folder: Path) -> EnginePlace:
-    """A context lies in folders that are called by the hash of its name."""
+    """A context lies in folders that are called by the hash of its name.
+
+    One that says not to verify its engine (`skip-tls-verify`) is verified all the same.
+    """
     key = hashlib.sha256(name.encode()).hexdigest()
+    certificates = folder / "tls" / key / "docker"
     try:
-        host = json.loads((folder / "meta" / key / "meta.json").read_bytes())["Endpoints"]["docker"]["Host"]
+        endpoint = json.loads((folder / "meta" / key / "meta.json").read_bytes())["Endpoints"]["docker"]
+        host, is_encrypted = endpoint["Host"], certificates.is_dir() or endpoint.get("SkipTLSVerify") is True
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineUnavailable(
             f"the docker context {name!r} cannot be read: `docker context ls` shows them"
         ) from error
-    return EnginePlace(str(host), f"the docker context {name}", (folder / "tls" / key).is_dir())
+    is_encrypted |= str(host).startswith("https://")
+    return EnginePlace(str(host), f"the docker context {name}", certificates if is_encrypted else None, False)
 
 
 def none_answers(tried: Sequence[tuple[EnginePlace, str]]) -> str:
     """The sentence for engines that were looked for in vain, each with the reason."""
     told = ", ".join(f"{place.address} ({place.why}: {reason})" for place, reason in tried)
-    return f"no engine answers; tried {told}. {NEXT}"
+    return f"no engine answers; tried {told}{tried[-1][0].next}"

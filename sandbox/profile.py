@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.choice import Choice, ProfileName
+from sandbox.choice import Choice, Machine, ProfileName
 from sandbox.errors import SandboxError
 from sandbox.escape import escape
 from sandbox.labels import Owner, labels
@@ -103,17 +103,16 @@ DOCKERS = (*APT, "FSETID", "KILL", "SETPCAP", "NET_BIND_SERVICE", "SETFCAP")
 """What Docker gives by default, without NET_RAW, MKNOD, AUDIT_WRITE and SYS_CHROOT."""
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What limits are measured against: bytes of memory, and cores."""
-
-    memory: int
-    cores: int
-
-
 def this_machine() -> Machine:
     """The host."""
     return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), os.cpu_count() or 1)
+
+
+def machine_of(facts: Mapping[str, Any]) -> Machine | None:
+    """The machine an engine runs on, by what it says of itself; None for this one, or if it says nothing."""
+    here = this_machine()
+    there = Machine(int(facts.get("MemTotal") or here.memory), int(facts.get("NCPU") or here.cores))
+    return None if there == here else there
 
 
 def profiles(machine: Machine) -> Mapping[ProfileName, Profile]:
@@ -157,7 +156,7 @@ def profile_of(choice: Choice, machine: Machine | None = None) -> Profile:
 
     Files in memory get at most five eighths of it, so that programs keep the rest.
     """
-    machine = machine or this_machine()
+    machine = machine or choice.machine or this_machine()
     profile = profiles(machine)[choice.profile]
     memory = choice.memory or profile.memory
     return replace(
