@@ -40,7 +40,7 @@ exit $code
 """
 """However we end, the pipe to this closes: so `ssh` ends with us, and leaves no socket behind."""
 _ADDRESS = re.compile(
-    r"ssh://(?:(?P<user>[^@:/?#]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@:/?#\[\]]+)(?::(?P<port>\d+))?(?P<path>/[^:?#%$]*)?"
+    r"ssh://(?:(?P<user>[^@:/?#\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@:/?#\[\]\s]+)(?::(?P<port>\d+))?(?P<path>/[^:?#%$\s]*)?"
 )
 
 
@@ -142,12 +142,11 @@ class Tunnel:
 
     @property
     def silence(self) -> str:
-        """Why no engine answers, although ssh is there."""
-        if "administratively prohibited" in self._last_words:
-            return f"the sshd of {self._far.destination} forwards no sockets (AllowStreamLocalForwarding)"
+        """Why no engine answers, although ssh is there; which of it holds, sshd does not say."""
         return (
-            f"nothing answers at {self._far.socket} of {self._far.destination}, or you may not use it there; another "
-            "socket is named at the end, as in ssh://host/run/user/1000/docker.sock"
+            f"nothing answers at {self._far.socket} of {self._far.destination}: no engine is there, you may not use it, "
+            "or sshd forwards no sockets (AllowStreamLocalForwarding). Another socket is named at the end, as in "
+            "ssh://host/run/user/1000/docker.sock"
         )
 
 
