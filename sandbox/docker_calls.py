@@ -6,12 +6,15 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 import docker.errors
 import docker.tls
 import requests
+import requests.adapters
 import requests.exceptions
+from urllib3.connection import HTTPConnection
 
 from sandbox.certificates import Certificates
 from sandbox.engine_places import EnginePlace
@@ -21,7 +24,14 @@ from sandbox.ssh_tunnel import tunnel
 CANNOT_MOUNT = ("failed to mount local volume", "error while mounting volume", "mounting volume")
 """What engines say when a container's volume cannot be mounted: Docker's, and Podman's."""
 
-_WITHOUT_TLS = "what answers there speaks no TLS"
+SILENCE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),  # milliseconds, also while a word of ours is on its way
+)
+_UNTRUSTED = "it takes no client without a certificate that it trusts"
 
 
 @contextlib.contextmanager
@@ -61,9 +71,21 @@ def connected(place: EnginePlace, seconds: int) -> docker.APIClient:
     if place.absence:
         raise EngineUnavailable(place.absence)
     try:
-        return docker.APIClient(base_url=_local(place), version="auto", timeout=seconds, tls=_tls(place))
+        client = docker.APIClient(base_url=_local(place), version="auto", timeout=seconds, tls=_tls(place))
     except (docker.errors.DockerException, ConnectionError, ValueError) as error:
         raise EngineUnavailable(_reason(error, place)) from error
+    for scheme in set(client.adapters) & {"http://", "https://"}:  # none of them for a socket
+        client.adapters[scheme].close()
+        client.mount(scheme, _Watched())
+    return client
+
+
+class _Watched(requests.adapters.HTTPAdapter):
+    """Connections that the kernel ends when the other machine has been silent for a minute, idle ones too."""
+
+    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - the library's
+        options = [*HTTPConnection.default_socket_options, *SILENCE]
+        super().init_poolmanager(*arguments, socket_options=options, **more)
 
 
 def _local(place: EnginePlace) -> str:
@@ -97,7 +119,12 @@ def _reason(error: Exception, place: EnginePlace) -> str:
     if isinstance(error, ConnectionError | ValueError):  # our own words, or ssh's
         return said
     if found := re.search(r"\[SSL: (\w+)\] (.+?) \(_ssl", said):
-        return _WITHOUT_TLS if found[1] == "WRONG_VERSION_NUMBER" else f"TLS: {found[2]} ({place.certificates})"
+        if found[1] == "WRONG_VERSION_NUMBER":
+            return "what answers there speaks no TLS"
+        is_about_us = " alert " in found[2] and ("certificate" in found[2] or "unknown ca" in found[2])
+        return f"{_UNTRUSTED if is_about_us else 'TLS'}: {found[2]} ({place.certificates})"
+    if place.is_encrypted and "Connection aborted" in said:  # its alert was overtaken by the end
+        return f"{_UNTRUSTED}, or broke off ({place.certificates})"
     if "HTTPS server" in said:
         return "it speaks TLS only: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH"
     if "Permission denied" in said:
@@ -108,19 +135,9 @@ def _reason(error: Exception, place: EnginePlace) -> str:
 def our_own(raw: socket.socket | socket.SocketIO) -> socket.socket:
     """The socket of a stream that the library has attached, without the library; it may be one that speaks TLS."""
     if isinstance(raw, ssl.SSLSocket):
-        return _watched(raw)
+        return raw
     ours = socket.socket(fileno=os.dup(raw.fileno()))
     inner = getattr(raw, "_sock", raw)  # closing a SocketIO leaves the socket below it open
     raw.close()
     inner.close()
-    return _watched(ours)
-
-
-def _watched(attached: socket.socket) -> socket.socket:
-    """Have the kernel end it if it goes over a network and the other machine is silent for a minute."""
-    if attached.family != socket.AF_UNIX:
-        attached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 3)):
-            attached.setsockopt(socket.IPPROTO_TCP, option, value)
-        attached.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)  # also while a word is on its way
-    return attached
+    return ours

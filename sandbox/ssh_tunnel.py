@@ -12,6 +12,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -22,6 +23,7 @@ from typing import IO
 
 from sandbox.escape import escape
 
+FOLDERS = "/tmp"  # noqa: S108 - a socket's name has at most 108 bytes; the folder is made anew, for us alone
 SECONDS = 60.0
 """Of patience until it stands: a key may have to be touched."""
 OPTIONS = (
@@ -76,7 +78,7 @@ class Tunnel:
 
     def __init__(self, far: Far) -> None:
         self._far = far
-        self._folder = Path(f"/tmp/paddock-ssh-{secrets.token_hex(8)}")  # noqa: S108 - a socket's name is short, and it is made as ours
+        self._folder = Path(FOLDERS, f"paddock-ssh-{secrets.token_hex(8)}")
         self.socket = self._folder / "engine.sock"
         self._opening = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,6 +109,8 @@ class Tunnel:
             raise ConnectionError("there is no `ssh` on this machine (Debian's package is openssh-client)")
         options = [word for one in OPTIONS for word in ("-o", one)]
         forward = ["-N", "-T", "-L", f"{self.socket}:{self._far.socket}"]
+        if self._words is not None:
+            self._words.close()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         try:
             self._folder.mkdir(mode=0o700)
@@ -120,11 +124,19 @@ class Tunnel:
         except OSError as error:
             raise ConnectionError(f"ssh could not be started: {error.strerror}") from error
         deadline = time.monotonic() + SECONDS
-        while not self.socket.exists():
+        while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.close()
                 raise ConnectionError(f"{self._last_words or 'ssh: no answer in time'}; `{self._by_hand}` tells more")
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as one:
+            try:
+                one.connect(str(self.socket))
+            except OSError:
+                return False
+        return True
 
     @property
     def _by_hand(self) -> str:
@@ -144,8 +156,8 @@ class Tunnel:
     def silence(self) -> str:
         """Why no engine answers, although ssh is there; which of it holds, sshd does not say."""
         return (
-            f"nothing answers at {self._far.socket} of {self._far.destination}: no engine is there, you may not use it, "
-            "or sshd forwards no sockets (AllowStreamLocalForwarding). Another socket is named at the end, as in "
+            f"nothing answers at {self._far.socket} of {self._far.destination}: no engine is there, you may not use "
+            "it, or sshd forwards no sockets (AllowStreamLocalForwarding). Another socket is named at the end, as in "
             "ssh://host/run/user/1000/docker.sock"
         )
 

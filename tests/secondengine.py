@@ -42,21 +42,25 @@ echo open; sleep infinity & wait
 class SecondEngine:
     """A dockerd in a folder of its own; its images and containers outlast a kill, as on any machine."""
 
-    def __init__(self, folder: Path, inside: int, runtimes: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self, folder: Path, inside: int, runtimes: Mapping[str, Path] | None = None, options: Sequence[str] = ()
+    ) -> None:
         self._runtimes = dict(runtimes or {})
+        self._options = options
         self.address = f"unix://{folder}/socket"
         self._folder = folder
-        self._inside = inside
+        self.inside = inside
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def start(self, *, live_restore: bool = False) -> None:
         """Start it, or start it again, and return when it answers; `live_restore`: what runs on it goes on."""
         (self._folder / "pid").unlink(missing_ok=True)
         command = [
-            *("nsenter", "--target", str(self._inside), "--net", "--mount", "--pid", "dockerd"),
+            *("nsenter", "--target", str(self.inside), "--net", "--mount", "--pid", "dockerd"),
             *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "exec")),
             *("--pidfile", str(self._folder / "pid"), "--host", self.address),
             *("--bridge", "none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"),
+            *self._options,
             *(f"--add-runtime={name}={path}" for name, path in self._runtimes.items()),
             *("--cgroup-parent", f"/{self._folder.name}", f"--live-restore={str(live_restore).lower()}"),
         ]
@@ -113,15 +117,17 @@ class SecondEngine:
 
 
 @contextlib.contextmanager
-def second_engine(*, hides: Sequence[Path] = (), runtimes: Mapping[str, Path] | None = None) -> Iterator[SecondEngine]:
+def second_engine(
+    *, hides: Sequence[Path] = (), runtimes: Mapping[str, Path] | None = None, options: Sequence[str] = ()
+) -> Iterator[SecondEngine]:
     """A second engine, running; `hides`: folders of this machine that are empty to it, as to an engine far away.
 
-    `runtimes` are programs it can run containers with, besides runc.
+    `runtimes` are programs it can run containers with, besides runc; `options` are more of the daemon's own.
     """
     folder = Path(tempfile.mkdtemp(prefix="paddock-engine-"))
     try:
         with namespaces([Path("/run"), *hides]) as inside:
-            engine = SecondEngine(folder, inside, runtimes)
+            engine = SecondEngine(folder, inside, runtimes, options)
             try:
                 engine.start()
                 yield engine
