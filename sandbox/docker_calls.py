@@ -24,6 +24,7 @@ from sandbox.ssh_tunnel import tunnel
 CANNOT_MOUNT = ("failed to mount local volume", "error while mounting volume", "mounting volume")
 """What engines say when a container's volume cannot be mounted: Docker's, and Podman's."""
 
+CONNECT_SECONDS = 10
 SILENCE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
@@ -81,7 +82,13 @@ def connected(place: EnginePlace, seconds: int) -> docker.APIClient:
 
 
 class _Watched(requests.adapters.HTTPAdapter):
-    """Connections that the kernel ends when the other machine has been silent for a minute, idle ones too."""
+    """Connections that the kernel ends when the other machine has been silent for a minute, idle ones too.
+
+    One that is not taken at once is given up long before an answer would be.
+    """
+
+    def send(self, *arguments: Any, timeout: Any = None, **more: Any) -> requests.Response:  # noqa: ANN401
+        return super().send(*arguments, timeout=(CONNECT_SECONDS, timeout), **more)
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - the library's
         options = [*HTTPConnection.default_socket_options, *SILENCE]

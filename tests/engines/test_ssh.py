@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from images import catalog, definition
 from sandbox.base import Command
 from sandbox.choice import Choice
 from sandbox.engine import Engine
@@ -23,6 +24,7 @@ from sandbox.sessions import Sessions
 from sandbox.ssh_tunnel import Far, tunnel
 from tests.cli.conftest import elsewhere, paddock, project, variables  # noqa: F401 - fixtures
 from tests.farengines import free_port, sshd
+from tests.secondengine import second_engine
 
 pytestmark = [
     pytest.mark.anyio,
@@ -264,3 +266,22 @@ async def test_a_connection_that_breaks_loses_one_call_and_no_file(far, session,
         assert (await sandbox.ready()).id != first
         assert engine.inspect(first) is None
     assert left(session, engine) == []
+
+
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_contract_holds_on_an_engine_that_sees_no_file_of_ours(server, engine, tmp_path):
+    catalog.resolve(catalog.DEFAULT, engine.images, lambda _: None)
+    with second_engine(hides=[tmp_path]) as one:
+        one.take(definition.load(catalog.DEFAULT).tag)
+        address = f"{server.address}{one.address.removeprefix('unix://')}"
+        options = ["-p", "no:cacheprovider", "-q", "-x", "-k", "docker", "--basetemp", str(tmp_path / "pytest")]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, "tests/contracts"],
+            env={**os.environ, "PATH": server.path, "DOCKER_HOST": address},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
