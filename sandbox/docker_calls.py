@@ -32,6 +32,7 @@ SILENCE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),  # milliseconds, also while a word of ours is on its way
 )
+BROKEN_OFF = ("Connection aborted", "EOF occurred", "reset by peer", "Broken pipe")
 _UNTRUSTED = "it takes no client without a certificate that it trusts"
 
 
@@ -69,8 +70,8 @@ def _translated(error: docker.errors.APIError) -> SandboxError:
 
 def connected(place: EnginePlace, seconds: int) -> docker.APIClient:
     """A connection that has been answered, with time for each call. Raises EngineUnavailable with the reason alone."""
-    if place.absence:
-        raise EngineUnavailable(place.absence)
+    if reason := place.refusal or place.absence:
+        raise EngineUnavailable(reason)
     try:
         client = docker.APIClient(base_url=_local(place), version="auto", timeout=seconds, tls=_tls(place))
     except (docker.errors.DockerException, ConnectionError, ValueError) as error:
@@ -87,8 +88,9 @@ class _Watched(requests.adapters.HTTPAdapter):
     One that is not taken at once is given up long before an answer would be.
     """
 
-    def send(self, *arguments: Any, timeout: Any = None, **more: Any) -> requests.Response:  # noqa: ANN401
-        return super().send(*arguments, timeout=(CONNECT_SECONDS, timeout), **more)
+    def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:  # type: ignore[override] # noqa: ANN401
+        more["timeout"] = (CONNECT_SECONDS, more.get("timeout"))
+        return super().send(request, **more)
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - the library's
         options = [*HTTPConnection.default_socket_options, *SILENCE]
@@ -97,6 +99,8 @@ class _Watched(requests.adapters.HTTPAdapter):
 
 def _local(place: EnginePlace) -> str:
     """The address that the library is given. Raises ConnectionError; ValueError for one that makes no sense."""
+    if place.is_encrypted:
+        return f"https://{place.address.partition('://')[2]}"
     if not place.is_behind_ssh:
         return place.address
     way = tunnel(place.address)
@@ -130,8 +134,10 @@ def _reason(error: Exception, place: EnginePlace) -> str:
             return "what answers there speaks no TLS"
         is_about_us = " alert " in found[2] and ("certificate" in found[2] or "unknown ca" in found[2])
         return f"{_UNTRUSTED if is_about_us else 'TLS'}: {found[2]} ({place.certificates})"
-    if place.is_encrypted and "Connection aborted" in said:  # its alert was overtaken by the end
+    if place.is_encrypted and any(words in said for words in BROKEN_OFF):  # before its alert could be read
         return f"{_UNTRUSTED}, or broke off ({place.certificates})"
+    if "port is required" in said:
+        return "an address over TCP is tcp://host:port"
     if "HTTPS server" in said:
         return "it speaks TLS only: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH"
     if "Permission denied" in said:

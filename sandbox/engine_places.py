@@ -45,7 +45,13 @@ class EnginePlace:
     @property
     def is_encrypted(self) -> bool:
         """Whether TLS is spoken with it, which a socket has no need of."""
-        return self.certificates is not None and self.address.startswith(("tcp://", "https://"))
+        return self.certificates is not None and not self.address.startswith(("unix://", "ssh://"))
+
+    @property
+    def refusal(self) -> str:
+        """Why it is not spoken to, however alive; empty if it may be."""
+        is_spoken = self.address.startswith(("unix://", "ssh://", "tcp://", "http://", "https://"))
+        return "" if is_spoken else "only unix://, ssh:// and tcp:// are spoken"
 
     @property
     def next(self) -> str:

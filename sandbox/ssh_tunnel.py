@@ -102,6 +102,9 @@ class Tunnel:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        if self._words is not None:
+            self._words.close()
+            self._words = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:
@@ -109,8 +112,6 @@ class Tunnel:
             raise ConnectionError("there is no `ssh` on this machine (Debian's package is openssh-client)")
         options = [word for one in OPTIONS for word in ("-o", one)]
         forward = ["-N", "-T", "-L", f"{self.socket}:{self._far.socket}"]
-        if self._words is not None:
-            self._words.close()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         try:
             self._folder.mkdir(mode=0o700)
@@ -126,8 +127,9 @@ class Tunnel:
         deadline = time.monotonic() + SECONDS
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                reason = self._last_words or "ssh: no answer in time"
                 self.close()
-                raise ConnectionError(f"{self._last_words or 'ssh: no answer in time'}; `{self._by_hand}` tells more")
+                raise ConnectionError(f"{reason}; `{self._by_hand}` tells more")
             time.sleep(0.01)
 
     def _listens(self) -> bool:

@@ -72,19 +72,46 @@ def test_a_context_that_cannot_be_read_is_an_error_and_no_reason_to_take_another
         places({"HOME": str(tmp_path), "DOCKER_CONTEXT": "there"})
 
 
-@pytest.mark.parametrize(
-    "variables", [{"DOCKER_HOST": "ssh://far"}, {"DOCKER_HOST": "tcp://127.0.0.1:9", "DOCKER_TLS_VERIFY": "1"}]
-)
-def test_ssh_and_tls_are_refused_with_the_way_round(variables):
-    with pytest.raises(EngineUnavailable, match="ssh -NL"):
-        Engine.connect({"HOME": "/nowhere", **variables})
+@pytest.mark.parametrize("address", ["npipe:////./pipe/docker", "fd://", "10.0.0.7:2376", "TCP://10.0.0.7:2376", "far"])
+def test_another_way_to_speak_is_refused_before_anything_is_sent(address):
+    with pytest.raises(EngineUnavailable, match="only unix://, ssh:// and tcp:// are spoken"):
+        Engine.connect({"HOME": "/nowhere", "DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1"})
 
 
-def test_a_context_with_certificates_is_refused_alike(tmp_path):
+def test_a_port_is_asked_for():
+    with pytest.raises(EngineUnavailable, match="an address over TCP is tcp://host:port"):
+        Engine.connect({"HOME": "/nowhere", "DOCKER_HOST": "tcp://10.0.0.7"})
+
+
+@pytest.mark.parametrize("name", ["DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH"])
+@pytest.mark.parametrize("scheme", ["tcp", "http", "https"])
+def test_a_word_for_tls_leaves_no_address_plain(tmp_path, name, scheme):
+    variables = {"HOME": str(tmp_path), "DOCKER_HOST": f"{scheme}://127.0.0.1:9", name: str(tmp_path / ".docker")}
+    (place,) = places(variables)
+    assert (place.is_encrypted, place.certificates) == (True, tmp_path / ".docker")
+    with pytest.raises(EngineUnavailable, match=f"{tmp_path}/.docker/ca.pem is missing"):
+        Engine.connect(variables)
+
+
+@pytest.mark.parametrize("address", ["unix:///x.sock", "ssh://far"])
+def test_a_socket_is_spoken_to_plainly(address):
+    (place,) = places({"DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1"})
+    assert not place.is_encrypted
+
+
+def test_a_context_brings_its_own_certificates_and_cannot_do_without(tmp_path):
     folder = context(tmp_path, "far", "tcp://127.0.0.1:9")
-    (tmp_path / ".docker" / "contexts" / "tls" / folder.name).mkdir(parents=True)
-    with pytest.raises(EngineUnavailable, match="ssh -NL"):
-        Engine.connect({"HOME": str(tmp_path), "DOCKER_CONTEXT": "far"})
+    home = {"HOME": str(tmp_path), "DOCKER_CONTEXT": "far"}
+    assert not places(home)[0].is_encrypted
+    (folder / "meta.json").write_text(
+        json.dumps({"Endpoints": {"docker": {"Host": "tcp://127.0.0.1:9", "SkipTLSVerify": True}}})
+    )
+    assert places(home)[0].is_encrypted
+    context(tmp_path, "other", "tcp://127.0.0.1:9")
+    key = hashlib.sha256(b"other").hexdigest()
+    (files := tmp_path / ".docker" / "contexts" / "tls" / key / "docker").mkdir(parents=True)
+    (place,) = places({**home, "DOCKER_CONTEXT": "other"})
+    assert (place.is_encrypted, place.certificates, place.needs_authority) == (True, files, False)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py leaves that socket open
