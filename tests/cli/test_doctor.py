@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cli import setup
 from cli.doctor_engine import of_engine
 from cli.doctor_host import checkout
+from sandbox import bootstrap
 from sandbox.advisories import holes
 from sandbox.engine import Engine
 
@@ -87,3 +89,12 @@ def test_the_profile_that_settings_choose_is_the_one_that_is_tried(paddock, proj
     failed = paddock("doctor", cwd=project)
     assert failed.returncode == 2
     assert "did you mean profile?" in failed.stdout
+
+
+def test_nothing_is_to_be_installed_for_an_engine_that_is_named_elsewhere(monkeypatch):
+    lacking = [bootstrap.Missing("engine", "no engine"), bootstrap.Missing("builder", "no builder")]
+    monkeypatch.setattr(bootstrap, "missing", lambda: lacking)
+    monkeypatch.setenv("DOCKER_HOST", "ssh://far")
+    assert [one.what for one in setup.missing()] == ["builder"]
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert setup.missing() == lacking

@@ -4,16 +4,26 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.choice import Choice
+from sandbox.choice import Choice, Machine
 from sandbox.engine_kind import kind_of
 from sandbox.labels import Owner
 from sandbox.podman import spelled, with_volumes
-from sandbox.profile import Machine, User, profile_of, request
+from sandbox.profile import GIB, User, machine_of, profile_of, request, this_machine
 
 HOLDS = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "CgroupVersion": "2", "ServerVersion": "28.0"}
 ROOTLESS = {**HOLDS, "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
 PODMAN = {**HOLDS, "ServerVersion": "4.3.1", "Version": {"Components": [{"Name": "Podman Engine"}]}}
 ME = User(635_438_412, 100)
+
+
+def test_limits_are_measured_against_the_machine_that_the_engine_runs_on():
+    here = this_machine()
+    assert machine_of({"MemTotal": here.memory, "NCPU": here.cores}) is None
+    assert machine_of({}) is None
+    there = machine_of({"MemTotal": 2 * GIB, "NCPU": 1})
+    assert there == Machine(2 * GIB, 1)
+    profile = profile_of(Choice(machine=there, cpus=4))
+    assert (profile.memory, profile.cpus) == (1 * GIB, 1)
 
 
 def config(user=ME):

@@ -11,8 +11,8 @@ from runtime.permissions.errors import SettingsError
 from runtime.permissions.rules import Source
 from runtime.sandbox_choice import LIMITS, Flags, choose, chosen
 from runtime.sandbox_settings import CLAUDES, Wish, as_wish
-from sandbox.choice import Choice, Network
-from sandbox.profile import GIB, MIB, Machine, profile_of, profiles
+from sandbox.choice import Choice, Machine, Network
+from sandbox.profile import GIB, MIB, profile_of, profiles
 from sandbox.sessions import Sessions
 from tests.runtime.permissions.conftest import Desk
 
@@ -218,6 +218,16 @@ def test_p02_whatever_a_repository_says_the_sandbox_is_as_tight_as_without_it(us
     assert (with_theirs.idle or 1e99) <= (without.idle or 1e99)
     for key in ("runtime", "base", "include", "environment"):
         assert getattr(with_theirs, key) == getattr(without, key)
+
+
+def test_a_limit_that_loosens_on_the_engines_machine_only_is_ignored():
+    small = Machine(2 * GIB, 1)
+    wished = [wish("project", memory=2 * GIB)]
+    assert choose(wished, Flags(), Machine(64 * GIB, 16)).choice.memory == 2 * GIB
+    found = choose(wished, Flags(), small)
+    assert (found.choice.memory, found.choice.machine) == (None, small)
+    assert "would loosen the sandbox" in found.notices[0]
+    assert choose([as_wish(found.choice)], Flags()).choice.machine is None  # a session goes on where it goes on
 
 
 @given(VALUES, VALUES)
