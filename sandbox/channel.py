@@ -3,16 +3,14 @@
 import json
 import math
 import socket
-import ssl
 import struct
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import anyio.abc
 
-from sandbox.encrypted import Encrypted
+from sandbox.attached import Attached
 from sandbox.errors import SandboxLost
 from sandbox.frames import CHUNK, WINDOW, Frame, Kind, Parser, Unwrapper
 
@@ -98,10 +96,13 @@ class Stream:
 
 
 class Channel:
-    """The attached stream of one container. `serve` reads it to its end; `close` ends the guest's stdin, and so it."""
+    """Over the engine's attached socket of one container, and its owner.
 
-    def __init__(self, attached: anyio.abc.SocketStream | Encrypted) -> None:
-        self._attached = attached
+    `serve` reads it to its end; `close` ends the guest's stdin, and so the guest.
+    """
+
+    def __init__(self, attached: socket.socket) -> None:
+        self._attached = Attached(attached)
         self._sending = anyio.Lock()
         self._unwrapper = Unwrapper()
         self._next = 0
@@ -109,16 +110,6 @@ class Channel:
         self.streams: dict[int, Stream] = {}
         self.hello: Frame | None = None
         self.ready = anyio.Event()
-
-    @classmethod
-    async def over(cls, attached: socket.socket) -> "Channel":
-        """A channel over the engine's attached socket, which it owns from now on."""
-        if isinstance(attached, ssl.SSLSocket):
-            return cls(Encrypted(attached))
-        attached.setblocking(False)
-        if attached.family == socket.AF_UNIX:
-            return cls(await anyio.abc.UNIXSocketStream.from_socket(attached))
-        return cls(await anyio.abc.SocketStream.from_socket(attached))
 
     def stream(self) -> Stream:
         """A new call."""
@@ -179,4 +170,4 @@ class Channel:
     async def close(self) -> None:
         """Let go of the guest's stdin: it exits, and the engine removes the container."""
         self._why = self._why or "the sandbox was closed"
-        await anyio.aclose_forcefully(self._attached)
+        await self._attached.aclose()

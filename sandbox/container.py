@@ -98,8 +98,7 @@ async def create(
         await anyio.to_thread.run_sync(_check, engine, id_, config)
         await ready()  # before the attaching, for which Podman mounts the workspace already
         with anyio.CancelScope(shield=True):  # what a thread has opened must come back to be closed
-            attached = await anyio.to_thread.run_sync(engine.attach, id_)
-            channel = await Channel.over(attached)
+            channel = Channel(await anyio.to_thread.run_sync(engine.attach, id_))
     except BaseException:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(engine.remove, id_)
