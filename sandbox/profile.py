@@ -32,6 +32,9 @@ CAPABILITIES: Mapping[str, int] = {
 READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/dev"]
 """The engine's own list, and the folder of devices: root inside could fill memory with names there."""
 
+GUESTS_OWN = "/proc/1"
+"""Its switches, such as who is killed first when memory runs out; root could write them, whoever it belongs to."""
+
 IPC = {"kernel.shm_rmid_forced": "1", "kernel.msgmni": "64", "kernel.sem": "250 32000 32 128"}
 """Memory that outlives whoever took it: shared segments go with their last user, queues and semaphores stay few."""
 
@@ -234,7 +237,7 @@ def request(
             "CapAdd": list(dict.fromkeys((*GUEST_CAPABILITIES, *gift, *profile.capabilities))),
             "SecurityOpt": _security(profile),
             "ReadonlyRootfs": not profile.changes_image,
-            "ReadonlyPaths": READ_ONLY,
+            "ReadonlyPaths": [*READ_ONLY, GUESTS_OWN],
             "RestartPolicy": {"Name": "no"},
             "LogConfig": {"Type": "none"},
             "Init": False,

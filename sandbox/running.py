@@ -38,6 +38,7 @@ class Done(pydantic.BaseModel):
     signal: int | None = pydantic.Field(None, ge=1, le=64)
     left: int = pydantic.Field(0, ge=0, le=10**6)
     report: str = pydantic.Field("", max_length=4096)
+    unwatched: bool = False
     problem: tuple[Literal["cwd", "exec"], int] | None = None
     error: Failure | None = None
     gone: Literal["refused", "reset"] | None = None
@@ -144,6 +145,7 @@ class Running:
             stderr=self._collectors["stderr"].output(),
             timed_out=timed_out,
             signal=done.signal,
+            is_unwatched=done.unwatched,
             left_running=done.left,
             report=done.report.encode("latin-1", "replace"),
             seconds=seconds,

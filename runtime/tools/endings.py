@@ -5,12 +5,15 @@ import signal
 from sandbox.base import ExecResult
 
 FIRST_SIGNALLED = 129
+UNWATCHED = "outcome unknown: the process that watched it inside was killed, and whatever was left of it was stopped"
 
 
 def ending(result: ExecResult, *, limit: float | None = None, meaning: str = "") -> str:
     """How it ended, empty if it simply worked. `limit` is what it was allowed to take, in seconds."""
     if result.timed_out:
         return f"timed out after {limit or result.seconds:g} s, and all its processes were stopped"
+    if result.is_unwatched:
+        return UNWATCHED
     if result.signal is not None:
         return f"killed by signal {signal_name(result.signal)}"
     if result.exit_code == 0:

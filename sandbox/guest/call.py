@@ -37,6 +37,7 @@ class Call:
         self.terminal = None
         self.report = b""
         self.exit_code = self.signal = None
+        self.unwatched = False
         self.problem = None
         self.deadline = None
         self.owed = None
@@ -157,7 +158,7 @@ class Call:
             os.close(descriptor)
             self.status = None
             if self.exit_code is None:  # the supervisor itself ended first
-                self.exit_code, self.signal = 128 + signal.SIGKILL, signal.SIGKILL
+                self.exit_code, self.unwatched = 128 + signal.SIGKILL, True
                 self.guest.orphaned = True
                 self.deadline = time.monotonic() + GRACE
         self.settle()
@@ -176,6 +177,8 @@ class Call:
         self.readers = {}
         self.close_stdin()
         done = {"exit": self.exit_code, "left": left, "report": self.report.decode("latin-1")}
+        if self.unwatched:
+            done["unwatched"] = True
         if self.signal:
             done["signal"] = int(self.signal)
         if self.problem:
@@ -249,3 +252,4 @@ class Call:
         self.killed = True  # from now on it is over when all of it is gone
         if self.status is not None:  # else nobody is left, and the number may be another process's by now
             signal_quietly(self.supervisor, signal.SIGTERM)
+            signal_quietly(self.supervisor, signal.SIGCONT)  # who is stopped would not hear it

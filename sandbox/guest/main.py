@@ -1,7 +1,7 @@
 """Guest: the one program of ours inside a sandbox. It runs on the toolbox's Python, in any Linux image.
 
 It is PID 1 of the container and speaks frames over its stdin and stdout, which only the host holds. It starts as root
-with SETUID, SETGID, KILL and SETPCAP, becomes uid 65534 at once, and gives tools another uid and no capability at all:
+with SETUID, SETGID, KILL and SETPCAP, becomes uid 65521 at once, and gives tools another uid and no capability at all:
 a tool can neither signal, trace, read nor impersonate it. It never touches the workspace itself: a helper process with
 the tool's rights does that. Nor does it open what a tool of uid 0 could replace, such as /dev/null. When its stdin
 ends, the host is gone: it exits, and the kernel ends everything else.
@@ -18,11 +18,12 @@ import sys
 import time
 
 from sandbox.guest.call import Call
+from sandbox.guest.forbidden import program
 from sandbox.guest.helper import Helper
 from sandbox.guest.hold import Hold
 from sandbox.guest.limits import Limits
 from sandbox.guest.place import find_shell, require_untouched
-from sandbox.guest.processes import Crew, descendants, kill_below
+from sandbox.guest.processes import Crew, descendants, kill_below, signal_quietly
 from sandbox.guest.relay import MOST, Door, Relay, listening
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
@@ -134,10 +135,19 @@ class Guest:
 
     def reap(self):
         try:
-            while pid := os.waitpid(-1, os.WNOHANG)[0]:
-                self.ours.discard(pid)
+            while (found := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
+                pid, state = found
+                if os.WIFSTOPPED(state):
+                    self.wake(pid)
+                else:
+                    self.ours.discard(pid)
         except ChildProcessError:
             pass
+
+    def wake(self, pid):
+        """Let one of ours go on that somebody has stopped; an orphan of a tool's may stay as it is."""
+        if pid in self.ours:
+            signal_quietly(pid, signal.SIGCONT)
 
     def on_host(self, _descriptor):
         data = os.read(0, CHUNK * 4)
@@ -284,7 +294,7 @@ class Guest:
 
 def main(config):
     require_untouched()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGIO):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it waits: a crew may be told to kill at its birth
     for path, text in config["files"].items():
@@ -293,6 +303,7 @@ def main(config):
     for path in config["own"]:
         os.chown(path, config["uid"], config["gid"])
     config["given"] = drop_root(config)
+    config["forbidden"] = b"" if config["given"]["gains"] else program(os.getuid())
     gc.freeze()
     gc.disable()
     Guest(config).run()

@@ -15,6 +15,7 @@ import socket
 import struct
 import termios
 
+from sandbox.guest.forbidden import forbid
 from sandbox.guest.limits import die_before_others
 from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, become_tool, prctl
 from sandbox.guest.wire import CHUNK
@@ -161,6 +162,8 @@ def supervise(link, status, config):
     if main == 0:
         try:
             die_before_others(TOOL_SCORE)
+            if config["forbidden"]:
+                forbid(config["forbidden"])
             execute(*receive_work(link), config)
         except BaseException as problem:  # the child must never return into the parent's code
             refuse(status, problem)
@@ -215,7 +218,7 @@ def execute(request, descriptors, config):
     for number, descriptor in enumerate(moved):
         os.dup2(descriptor, number)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGIO):
         signal.signal(number, signal.SIG_DFL)
     become_tool(config)
     os.umask(0o022)

@@ -8,7 +8,7 @@ import ctypes
 import os
 import struct
 
-GUEST_ID, ANOTHER_ID = 65534, 65533
+GUEST_ID, ANOTHER_ID = 65521, 65520  # no distribution gives them to anybody, and none calls them nobody
 CAP_KILL, CAP_SETGID, CAP_SETUID = 5, 6, 7
 CAPS_OF_FILES = 0b11111  # CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP = 1, 4, 8, 24
@@ -59,7 +59,7 @@ def shut_proc(config):
 
 
 def drop_root(config):
-    """Become uid 65534 with SETUID, SETGID and KILL; no program run from here can hold more than a tool may.
+    """Become a uid that is only ours, with SETUID, SETGID and KILL; no program run from here can hold more than a tool may.
 
     Returns what there was to give up.
 

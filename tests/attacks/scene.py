@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from runtime.project import Project
 from sandbox.base import Command, ExecResult
 from sandbox.changes import ChangeSet
@@ -23,6 +25,18 @@ Fact = tuple[int, int, bytes]
 
 Limited = Callable[[Choice], AbstractAsyncContextManager[DockerSandbox]]
 """Opens a sandbox with limits of its own."""
+
+
+STRICT, DEFAULT, EGRESS, BUILD, COMPAT = (
+    Choice(profile="strict"), Choice(profile="default"), Choice(profile="egress"), Choice(profile="build"),
+    Choice(profile="compat"),
+)  # fmt: skip
+ALL = (STRICT, DEFAULT, EGRESS, BUILD, COMPAT)
+
+
+def in_profiles(*choices: Choice) -> pytest.MarkDecorator:
+    """Try a test in these."""
+    return pytest.mark.parametrize("choice", choices, ids=[choice.profile for choice in choices])
 
 
 async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:

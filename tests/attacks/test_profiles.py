@@ -13,22 +13,9 @@ from sandbox.errors import CheckoutRefused, FileError
 from sandbox.opening import opened
 from sandbox.profile import CAPABILITIES, GUEST_CAPABILITIES, MIB, profile_of
 from sandbox.sessions import Session
+from tests.attacks.scene import ALL, BUILD, COMPAT, DEFAULT, EGRESS, STRICT, in_profiles, shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
-
-STRICT, DEFAULT, EGRESS, BUILD, COMPAT = (
-    Choice(profile="strict"), Choice(profile="default"), Choice(profile="egress"), Choice(profile="build"),
-    Choice(profile="compat"),
-)  # fmt: skip
-ALL = [STRICT, DEFAULT, EGRESS, BUILD, COMPAT]
-
-
-def in_profiles(*choices: Choice) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("choice", choices, ids=[choice.profile for choice in choices])
-
-
-async def shell(sandbox: DockerSandbox, script: str) -> ExecResult:
-    return await sandbox.run(Command(["bash", "-c", script], sandbox.root, timeout=60))
 
 
 async def said(sandbox: DockerSandbox, script: str) -> str:
