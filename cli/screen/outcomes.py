@@ -70,6 +70,8 @@ def _bash(detail: Mapping[str, Any]) -> str:
         return f"timed out after {after / 1000:g} s"
     if detail.get("backgroundTaskId"):
         return f"in the background as {detail['backgroundTaskId']}"
+    if detail.get("outcomeUnknown"):
+        return "outcome unknown"
     if isinstance(number := detail.get("signal"), int):
         return f"killed by signal {number}"
     code = detail.get("exitCode")
@@ -81,6 +83,8 @@ def _bash(detail: Mapping[str, Any]) -> str:
 
 def _background(detail: Mapping[str, Any]) -> str:
     status, code = detail.get("status"), detail.get("exitCode")
+    if detail.get("outcomeUnknown"):
+        return "outcome unknown"
     return f"exit code {code}" if status == "exited" else str(status)
 
 

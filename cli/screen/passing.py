@@ -35,6 +35,8 @@ class Passing:
             self("stderr", result.stderr.all)
         if result.timed_out:
             self("stderr", b"paddock: the command ran out of time and was ended\n")
+        if result.is_unwatched:
+            self("stderr", b"paddock: outcome unknown: the process that watched the command inside was killed\n")
         for limit in result.limits:
             self("stderr", f"paddock: {limit}\n".encode())
         for sentence in result.refused:

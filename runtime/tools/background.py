@@ -124,6 +124,7 @@ def detail(process: Process, text: str) -> dict[str, Any]:
         "status": process.status,
         "exitCode": None if result is None else result.exit_code,
         "signal": None if result is None else result.signal,
+        "outcomeUnknown": result is not None and result.is_unwatched,
         "stdout": text,
         "stderr": "",
     }

@@ -168,6 +168,8 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     }
     if result.signal is not None:
         detail |= {"signal": result.signal}
+    if result.is_unwatched:
+        detail |= {"outcomeUnknown": True}
     if result.timed_out:
         detail |= {"interrupted": True, "timedOutAfterMs": given.timeout}
     if result.limits:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from runtime.tools.endings import ending
 from runtime.tools.text import clean, decoded
 from runtime.tools.tool import Context, ToolFailed
 from sandbox.base import Command
@@ -71,6 +72,8 @@ async def search(argv: Sequence[str], context: Context) -> Found:
     if result.timed_out:
         raise ToolFailed(f"the search took longer than {TIMEOUT:g} s: narrow it with a path or a glob")
     complaint = decoded(result.stderr.all).strip()
+    if result.exit_code > 2:  # no word of ripgrep's: somebody ended it, and what it found is not all there is
+        raise ToolFailed(f"the search did not come to its end: {ending(result)}")
     if result.exit_code == 2 and not result.stdout.head:
         raise ToolFailed(f"the search failed: {complaint[:1_000]}")
     cut = result.stdout.omitted > 0

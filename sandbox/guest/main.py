@@ -1,10 +1,10 @@
 """Guest: the one program of ours inside a sandbox. It runs on the toolbox's Python, in any Linux image.
 
 It is PID 1 of the container and speaks frames over its stdin and stdout, which only the host holds. It starts as root
-with SETUID, SETGID, KILL and SETPCAP, becomes uid 65521 at once, and gives tools another uid and no capability at all:
-a tool can neither signal, trace, read nor impersonate it. It never touches the workspace itself: a helper process with
-the tool's rights does that. Nor does it open what a tool of uid 0 could replace, such as /dev/null. When its stdin
-ends, the host is gone: it exits, and the kernel ends everything else.
+with SETUID, SETGID, KILL and SETPCAP, becomes uid 65521 at once, and gives tools another uid and what rights their
+profile names, mostly none: a tool can neither trace, read, signal nor be it (in compat it can be it, and signal its
+processes). It never touches the workspace itself: a helper with the tool's rights does that. Nor does it open what a
+tool of uid 0 could replace, such as /dev/null. When its stdin ends, the host is gone, it exits, and so does all else.
 """
 
 import errno
@@ -47,7 +47,7 @@ class Guest:
         self.ours = set()
         self.hold = None
         self.later = []
-        self.orphaned = False
+        self.orphaned = False  # whether a supervisor died before its call
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.door = Door(self, config["door"]) if config["door"] else None
         self.helper = Helper(self)
@@ -121,8 +121,7 @@ class Guest:
                     call.settle(late=True)
             self.helper.hurry(now)
             self.reap()
-            if self.orphaned:  # a supervisor died before its call, for want of memory: nobody else ends what is left
-                self.orphaned = kill_below(os.getpid(), self.ours)
+            self.orphaned = self.orphaned and kill_below(os.getpid(), self.ours)  # nobody else ends what is left
 
     def patience(self):
         """How long to wait for something to happen, in seconds: orphans of ended calls are reaped at least every 5."""
@@ -137,17 +136,12 @@ class Guest:
         try:
             while (found := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
                 pid, state = found
-                if os.WIFSTOPPED(state):
-                    self.wake(pid)
-                else:
+                if not os.WIFSTOPPED(state):
                     self.ours.discard(pid)
+                elif pid in self.ours:  # somebody stopped one of ours; an orphan of a tool's may stay as it is
+                    signal_quietly(pid, signal.SIGCONT)
         except ChildProcessError:
             pass
-
-    def wake(self, pid):
-        """Let one of ours go on that somebody has stopped; an orphan of a tool's may stay as it is."""
-        if pid in self.ours:
-            signal_quietly(pid, signal.SIGCONT)
 
     def on_host(self, _descriptor):
         data = os.read(0, CHUNK * 4)

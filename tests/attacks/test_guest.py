@@ -13,6 +13,7 @@ from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import FileError
 from sandbox.guest.processes import descendants, kill_below
+from sandbox.guest.rights import GUEST_ID
 from sandbox.opening import opened
 from sandbox.sessions import Session
 
@@ -170,16 +171,16 @@ async def test_a_cancelled_write_leaves_nothing_behind(sandbox: DockerSandbox) -
 
 
 async def test_a_user_with_the_guests_own_uid_gets_a_guest_of_another(session: Session, engine: Engine) -> None:
-    session.save(session.meta().model_copy(update={"uid": 65534, "gid": 65534}))
+    session.save(session.meta().model_copy(update={"uid": GUEST_ID, "gid": GUEST_ID}))
     async with opened(session, engine) as sandbox:
         script = f"{OTHERS}\nprint(os.getuid(), sorted(ours)[0])\nfor pid in ours: os.kill(pid, 9)"
         result = await python(sandbox, script)
-        assert result.stdout.all == b"65534 1\n"
+        assert result.stdout.all == b"%d 1\n" % GUEST_ID
         assert b"PermissionError" in result.stderr.all
 
 
 def test_what_a_dead_supervisor_leaves_is_ended_and_others_are_spared() -> None:
-    """Only the kernel can kill a supervisor (no memory left), so what the guest does then is tried on a tree here."""
+    """In most profiles only the kernel can kill a supervisor (no memory left), so what the guest does then is tried on a tree here."""
     script = "sleep 60 & setsid sleep 60 & sleep 0.1; echo started; wait"
     with ExitStack() as stack:
         spared, doomed = (

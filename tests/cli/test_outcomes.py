@@ -17,6 +17,8 @@ def finished(name, **detail):
         (finished("Bash", backgroundTaskId="bash_1", exitCode=None), "in the background as bash_1"),
         (finished("Bash", exitCode=137, signal=9), "killed by signal 9"),
         (finished("Bash", exitCode=137), "exit code 137"),
+        (finished("Bash", exitCode=137, outcomeUnknown=True), "outcome unknown"),
+        (finished("BashOutput", status="exited", exitCode=137, outcomeUnknown=True), "outcome unknown"),
         (finished("BashOutput", status="running", exitCode=None), "running"),
         (finished("BashOutput", status="exited", exitCode=3), "exit code 3"),
         (finished("KillShell", status="killed", exitCode=137), "killed"),

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from runtime.tools.background import still_running
-from runtime.tools.endings import ending
+from runtime.tools.endings import UNWATCHED, ending
 from sandbox.background import MOST
 from sandbox.base import Command, ExecResult, Output
 from sandbox.limits import LimitReached
@@ -267,6 +267,7 @@ turns:
             ExecResult(137, Output(), Output()),
             "exit code 137 (a shell's word for signal 9 (SIGKILL))",
         ),
+        (ExecResult(137, Output(), Output(), is_unwatched=True), UNWATCHED),
         (ExecResult(255, Output(), Output()), "exit code 255"),
         (ExecResult(163, Output(), Output(), signal=35), "killed by signal 35"),
         (

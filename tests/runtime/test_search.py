@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.tools import search
 from runtime.tools.grep import GrepInput, flags
 from runtime.tools.registry import ALL, validated
 from runtime.tools.tool import ToolFailed
@@ -75,6 +76,18 @@ def test_glob_looks_where_it_is_told(tmp_path: Path) -> None:
         assert "relative" in await desk.refused("Glob", {"pattern": "/etc/*"})
         assert "the search failed" in await desk.refused("Glob", {"pattern": "["})
         assert "the search failed" in await desk.refused("Glob", {"pattern": "*", "path": f"{desk.root}/none"})
+
+    at_bench(tmp_path, test, FILES)
+
+
+def test_a_search_that_somebody_ended_is_no_search_without_a_match(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "RG", ("sh", "-c", "printf 'hello.txt\\0'; kill -9 $$"))
+
+    async def test(desk: Bench) -> None:
+        assert "the search did not come to its end" in await desk.refused("Glob", {"pattern": "*.txt"})
+        assert "the search did not come to its end" in await desk.refused("Grep", {"pattern": "needle"})
 
     at_bench(tmp_path, test, FILES)
 
