@@ -59,7 +59,7 @@ def shut_proc(config):
 
 
 def drop_root(config):
-    """Become a uid that is only ours, with SETUID, SETGID and KILL; no program run from here can hold more than a tool may.
+    """Become a uid of our own, with SETUID, SETGID and KILL; no program run from here can hold more than a tool may.
 
     Returns what there was to give up.
 

@@ -180,7 +180,7 @@ async def test_a_user_with_the_guests_own_uid_gets_a_guest_of_another(session: S
 
 
 def test_what_a_dead_supervisor_leaves_is_ended_and_others_are_spared() -> None:
-    """In most profiles only the kernel can kill a supervisor (no memory left), so what the guest does then is tried on a tree here."""
+    """Mostly only the kernel can kill a supervisor (no memory left), so what follows is tried on a tree here."""
     script = "sleep 60 & setsid sleep 60 & sleep 0.1; echo started; wait"
     with ExitStack() as stack:
         spared, doomed = (

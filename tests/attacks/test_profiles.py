@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.base import Command, ExecResult
+from sandbox.base import Command
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
