@@ -95,6 +95,36 @@ def terminal_restored(descriptor: int | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def as_typed(descriptor: int | None = None) -> Iterator[None]:
+    """While no prompt reads, keys wait unchanged for the next that does. The terminal is afterwards what it was.
+
+    Line by line, the terminal would spoil them before anybody could read them: a Ctrl-D becomes a NUL, Enter another
+    key. What was pressed before the body begins is spoilt so. Ctrl-C stays a signal.
+    """
+    descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+    with terminal_restored(descriptor):
+        modes = termios.tcgetattr(descriptor)
+        modes[0] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR)
+        modes[3] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN)
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        yield
+
+
+@contextlib.contextmanager
+def line_by_line(descriptor: int | None = None) -> Iterator[None]:
+    """The terminal as programs expect to find it, for one that is started in the middle of a conversation."""
+    descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+    with terminal_restored(descriptor):
+        modes = termios.tcgetattr(descriptor)
+        modes[0] |= termios.ICRNL
+        modes[3] |= termios.ICANON | termios.ECHO | termios.IEXTEN | termios.ISIG
+        modes[6][termios.VEOF], modes[6][termios.VEOL] = b"\x04", b"\0"  # key by key, these two are numbers
+        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        yield
+
+
+@contextlib.contextmanager
 def _keys(descriptor: int, terminal: Terminal) -> Iterator[None]:
     """Read key by key, with pastes marked as such; what was typed so far is dropped."""
     before = termios.tcgetattr(descriptor)

@@ -76,7 +76,7 @@ def converse(order: "Order") -> int:
     """A conversation from its first prompt to Ctrl-D; returns the exit code."""
     from cli import exits
     from cli.agent import rehearsed, set_up
-    from cli.ask import has_person, terminal_restored
+    from cli.ask import as_typed, has_person
     from cli.case import freeze
     from cli.conversation import Conversation
     from cli.screen.changes import show_list
@@ -92,7 +92,7 @@ def converse(order: "Order") -> int:
     output.progress.status()
     code: int = exits.DONE
     try:
-        with rehearsed(setup) as ready, terminal_restored():
+        with rehearsed(setup) as ready, as_typed():
             run_async(Conversation(ready, output).hold)
     except exits.LookInterrupted:
         output.close()

@@ -109,7 +109,7 @@ class Conversation:
                 finished = await agent.run(text, warming(self._output.guarded(agent.interrupt), sandbox))
             self._keys = None
             group.cancel_scope.cancel()
-        self._input.typed_ahead = keys.typed
+        self._input.typed_ahead, self._input.leaves = keys.typed, keys.leaves
         self._output.close()
         case = await self._case(sandbox)
         policy = self._setup.order.apply or DIALS[self._mode]

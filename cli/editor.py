@@ -1,5 +1,6 @@
 """A text in the user's own editor: written to a private file, and read back when the editor is closed."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -7,6 +8,8 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from cli.ask import has_person, line_by_line
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,60}")
 _LARGEST = 64 * 1024 * 1024  # bytes that are read back
@@ -24,7 +27,8 @@ def edited(text: bytes, path: bytes, command: str, within: Path | None = None) -
         file.touch(0o600)
         file.write_bytes(text)
         try:
-            done = subprocess.run([*_wary(shlex.split(command)), os.fspath(file)], check=False)
+            with line_by_line() if has_person() else contextlib.nullcontext():
+                done = subprocess.run([*_wary(shlex.split(command)), os.fspath(file)], check=False)
             if done.returncode != 0 or file.stat().st_size > _LARGEST:
                 return None
             return file.read_bytes()

@@ -1,4 +1,4 @@
-"""Keys while a turn runs: Esc interrupts it, text waits for the next prompt."""
+"""Keys while a turn runs: Esc interrupts it, text waits for the next prompt, and so does Ctrl-D."""
 
 import os
 import sys
@@ -12,13 +12,18 @@ import anyio
 
 ALONE: Final = 0.05  # seconds after which an ESC is the key and not the start of a sequence
 ESC: Final = b"\x1b"
+CTRL_D: Final = "\x04"
 
 
 class Keys:
-    """Watches the terminal; `typed` is the text that came meanwhile, never taken for an answer to anything."""
+    """Watches the terminal; `typed` is the text that came meanwhile, never taken for an answer to anything.
+
+    `leaves`: Ctrl-D was pressed with nothing typed, which at the prompt ends the conversation.
+    """
 
     def __init__(self, interrupt: Callable[[], None], descriptor: int | None = None) -> None:
         self.typed = ""
+        self.leaves = False
         self._interrupt = interrupt
         self._scope = anyio.CancelScope()
         self._reading = anyio.Lock()
@@ -69,5 +74,7 @@ class Keys:
                 self.typed = self.typed[:-1]
             elif letter in "\r\n":
                 self.typed += "\n"
+            elif letter == CTRL_D:
+                self.leaves = self.leaves or not self.typed.strip("\n")
             elif letter.isprintable():
                 self.typed += letter

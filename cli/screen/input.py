@@ -11,16 +11,22 @@ if TYPE_CHECKING:
 
 
 class Input:
-    """Reads prompts. `typed_ahead` is put into the next one, to be seen and sent by the user."""
+    """Reads prompts. `typed_ahead` is put into the next one, to be seen and sent by the user.
+
+    `leaves`: the user has left before there was a next one.
+    """
 
     def __init__(self, state: Path, toolbar: Callable[[], str]) -> None:
         self.typed_ahead = ""
+        self.leaves = False
         self._state = state
         self._toolbar = toolbar
         self._session: PromptSession[str] | None = None
 
     async def read(self) -> str | None:
         """What the user sends; None when they leave (Ctrl-D). Ctrl-C drops the line."""
+        if self.leaves:
+            return None
         session = self._session or self._begin()
         self._session = session
         waiting, self.typed_ahead = self.typed_ahead.strip("\n"), ""

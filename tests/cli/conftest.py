@@ -93,6 +93,14 @@ class Emulator:
         """Press keys."""
         os.write(self.master, keys.encode())
 
+    def send_between_prompts(self, keys: str, seconds: float = 60) -> None:
+        """Press keys while no prompt reads them: it alone takes Ctrl-C as a key and not as a signal."""
+        deadline = time.monotonic() + seconds
+        while not termios.tcgetattr(self.master)[3] & termios.ISIG:
+            assert time.monotonic() < deadline, f"still at the prompt:\n{self.screen}"
+            self._read(0.001)
+        self.send(keys)
+
     def press(self, key: str, then: str, seconds: float = 60) -> None:
         """Press a key until it has done what it does: one that comes before the screen is ready counts for nothing."""
         deadline = time.monotonic() + seconds
