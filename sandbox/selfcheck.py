@@ -139,9 +139,9 @@ async def network(subject: Subject) -> Finding:
 
 
 async def guest(subject: Subject) -> Finding:
-    """That tools cannot read, trace or stop our own program inside."""
+    """That tools cannot read, trace or stop our own program inside; where they may gain rights, only read and trace."""
     script = """
-import ctypes, os
+import ctypes, fcntl, os
 opened = []
 for name in ("environ", "mem", "maps", "fd/0"):
     try:
@@ -151,17 +151,19 @@ for name in ("environ", "mem", "maps", "fd/0"):
         pass
 if ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0:
     opened.append("ptrace")
-try:
-    os.kill(1, 9)
-    opened += [] if KILLS else ["signals"]
-except PermissionError:
-    pass
+for signals in (lambda: os.kill(1, 9), lambda: fcntl.fcntl(os.pipe()[0], 10, 9)):
+    try:
+        signals()
+        opened += [] if GAINS else ["signals"]
+    except PermissionError:
+        pass
 print(*opened)
 """
-    kills = "KILL" in subject.profile.capabilities
-    found = await subject.said(script.replace("KILLS", str(kills)))
+    gains = subject.profile.gains
+    found = await subject.said(script.replace("GAINS", str(gains)))
     lives = await subject.said("print('alive')") == "alive"
-    return Finding("guest", not found and lives, "out of reach of tools" if not found else f"tools reach {found}")
+    holds = "tools cannot read or trace it, and who ends its processes is found out" if gains else "out of reach of tools"
+    return Finding("guest", not found and lives, f"tools reach {found}" if found else holds)
 
 
 async def workspace(subject: Subject) -> Finding:
