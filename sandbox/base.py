@@ -61,11 +61,10 @@ class ExecResult:
 
     `exit_code` is 128 + n after signal n, and `signal` is n: a program may also return such a number by itself, as a
     shell does whose last program was killed, and then `signal` is None. `timed_out` is the host's own clock speaking:
-    an exit code of 124 or 137 proves nothing. `is_unwatched`: our process that watched it was killed, by a tool or
-    for want of memory, so nobody knows how it ended; `exit_code` is 137 then. `left_running` counts processes of this
-    call that live on after it. `limits` are those of the sandbox that were reached meanwhile, by this call or another:
-    counted by the kernel, never guessed from exit codes. `refused` are sentences about what our proxy let nobody inside
-    ask meanwhile.
+    an exit code of 124 or 137 proves nothing. `is_unwatched`: our process that watched it was killed, by a tool or for
+    want of memory, so nobody knows how it ended; `exit_code` is 137 then. `left_running` counts processes of it that
+    live on. `limits` are those of the sandbox that were reached meanwhile: counted by the kernel, never guessed from
+    exit codes. `refused` are sentences about what our proxy let nobody inside ask meanwhile.
     """
 
     exit_code: int

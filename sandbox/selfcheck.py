@@ -162,7 +162,9 @@ print(*opened)
     gains = subject.profile.gains
     found = await subject.said(script.replace("GAINS", str(gains)))
     lives = await subject.said("print('alive')") == "alive"
-    holds = "tools cannot read or trace it, and who ends its processes is found out" if gains else "out of reach of tools"
+    holds = (
+        "tools cannot read or trace it, and who ends its processes is found out" if gains else "out of reach of tools"
+    )
     return Finding("guest", not found and lives, f"tools reach {found}" if found else holds)
 
 

@@ -36,9 +36,12 @@ MACHINES = {
 """By machine: what the kernel calls it in a filter, and its numbers for the calls (unistd.h)."""
 
 
-def program(guest_id, machine=None):
-    """The filter as the kernel reads it. Raises KeyError for a machine whose numbers we do not know."""
-    architecture, numbers = MACHINES[machine or os.uname().machine]
+def program(guest_id):
+    """The filter as the kernel reads it. A machine whose numbers we do not know gets no sandbox."""
+    machine = os.uname().machine
+    if machine not in MACHINES:
+        raise SystemExit("the guest does not know the numbers of system calls on this machine: " + machine)
+    architecture, numbers = MACHINES[machine]
     denied, missing = FAILS | errno.EPERM, FAILS | errno.ENOSYS
     code = [
         (LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, missing),

@@ -23,7 +23,7 @@ from sandbox.guest.helper import Helper
 from sandbox.guest.hold import Hold
 from sandbox.guest.limits import Limits
 from sandbox.guest.place import find_shell, require_untouched
-from sandbox.guest.processes import Crew, descendants, kill_below, signal_quietly
+from sandbox.guest.processes import Crew, collect, descendants, kill_below
 from sandbox.guest.relay import MOST, Door, Relay, listening
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
@@ -120,7 +120,7 @@ class Guest:
                 if call.deadline is not None and call.deadline <= now:
                     call.settle(late=True)
             self.helper.hurry(now)
-            self.reap()
+            collect(self.ours)
             self.orphaned = self.orphaned and kill_below(os.getpid(), self.ours)  # nobody else ends what is left
 
     def patience(self):
@@ -131,17 +131,6 @@ class Guest:
         if self.crew is None:
             deadlines.append(self.prepare_at)
         return max(0.0, min([*deadlines, time.monotonic() + 5.0]) - time.monotonic())
-
-    def reap(self):
-        try:
-            while (found := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
-                pid, state = found
-                if not os.WIFSTOPPED(state):
-                    self.ours.discard(pid)
-                elif pid in self.ours:  # somebody stopped one of ours; an orphan of a tool's may stay as it is
-                    signal_quietly(pid, signal.SIGCONT)
-        except ChildProcessError:
-            pass
 
     def on_host(self, _descriptor):
         data = os.read(0, CHUNK * 4)
@@ -246,7 +235,7 @@ class Guest:
         deadline = time.monotonic() + ROOM_SECONDS
         while kill_below(os.getpid(), spare) and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.reap()  # until then the dead count
+        collect(self.ours)  # until then the dead count
         return ended
 
     def end(self, call, done):

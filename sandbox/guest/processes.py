@@ -91,6 +91,19 @@ def signal_quietly(pid, number):
         pass
 
 
+def collect(ours):
+    """Reap this process's dead, which then are no longer in `ours`; who is, and was stopped by a tool, goes on."""
+    try:
+        while (found := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
+            pid, state = found
+            if not os.WIFSTOPPED(state):
+                ours.discard(pid)
+            elif pid in ours:  # an orphan of a tool's may stay as it is
+                signal_quietly(pid, signal.SIGCONT)
+    except ChildProcessError:
+        pass
+
+
 class Crew:
     """A supervisor and the process that will become the tool, both forked ahead of need: a call then costs one exec.
 
