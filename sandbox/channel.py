@@ -24,6 +24,7 @@ class Stream:
         self._send, self._receive = anyio.create_memory_object_stream[Frame | None](math.inf)
         self._may_send = WINDOW
         self._more_credit = anyio.Event()
+        self.is_over = False
 
     async def __aenter__(self) -> Self:
         self._channel.streams[self._number] = self
@@ -64,10 +65,12 @@ class Stream:
         await self.send(Kind.END)
 
     async def send_some(self, data: bytes) -> None:
-        """Send bytes, as fast as they are taken. Raises SandboxLost."""
+        """Send bytes, as fast as they are taken. A call that is over takes no more. Raises SandboxLost."""
         for start in range(0, len(data), CHUNK):
             piece = data[start : start + CHUNK]
             while self._may_send < len(piece):
+                if self.is_over:
+                    return
                 self._more_credit = anyio.Event()
                 await self._more_credit.wait()
             self._may_send -= len(piece)
@@ -91,6 +94,7 @@ class Stream:
                 self._may_send = min(WINDOW, self._may_send + int(struct.unpack(">I", frame.payload)[0]))
             self._more_credit.set()
             return
+        self.is_over = self.is_over or frame is None or frame.kind is Kind.DONE
         self._more_credit.set()
         self._send.send_nowait(frame)
 

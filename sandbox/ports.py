@@ -32,10 +32,10 @@ class PortStream:
         raise PortClosed(f"nothing inside answers on port {self._port}")
 
     async def send(self, data: bytes) -> None:
-        """Say something to it."""
-        if self.is_over:
-            raise PortClosed(f"port {self._port} broke the connection off")
+        """Say something to it. Raises PortClosed if it broke off, SandboxLost."""
         await self._stream.send_some(data)
+        if self._stream.is_over:
+            raise PortClosed(f"port {self._port} broke the connection off")
 
     async def send_end(self) -> None:
         """Say no more."""

@@ -232,3 +232,10 @@ async def test_profiles_without_a_network_have_no_door(
         assert b"Connection refused" in result.stderr.all
         assert b"proxy" not in result.stdout.all
         assert b"paddock" not in result.stdout.all
+
+
+async def test_a_download_that_is_given_up_gives_its_place_back(sandbox: DockerSandbox, outside: World) -> None:
+    url = f"https://{HOST}:{outside.secret}"
+    given_up = f"for i in $(seq 70); do curl -sS {url}/large 2>/dev/null | head -c 1 | wc -c; done"
+    result = await shell(sandbox, f"{given_up} | sort | uniq -c; curl -sS -m 20 {url}/after")
+    assert result.stdout.all.split() == [b"70", b"1", b"hello"], result.stderr.all
