@@ -7,6 +7,7 @@ makes another one, and shows the sandbox a certificate of its own. Outside that 
 import datetime as dt
 import os
 import ssl
+import sys
 from collections.abc import Callable
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID = dt.timedelta(days=90)
 SKEW = dt.timedelta(days=1)
+MOST_KEPT = 64  # hosts; below a pattern names can be invented without end
 
 
 class Authority:
@@ -35,15 +37,18 @@ class Authority:
 
     def context(self, host: str) -> ssl.SSLContext:
         """How to be this host for the sandbox: HTTP/1.1 only, and only for who asks for this very name."""
-        if host not in self._contexts:
-            self._contexts[host] = self._context(host)
-        return self._contexts[host]
+        found = self._contexts.pop(host, None) or self._context(host)
+        self._contexts[host] = found  # the last one asked for is the last to go
+        if len(self._contexts) > MOST_KEPT:
+            del self._contexts[next(iter(self._contexts))]
+        return found
 
     def _context(self, host: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         context.sni_callback = _only(host)
+        context.sslobject_class = _Greeted
         key = self._hosts_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -102,6 +107,18 @@ def _of_an_authority(key: ec.EllipticCurvePublicKey) -> list[tuple[x509.Extensio
         (signs, True),
         (x509.SubjectKeyIdentifier.from_public_key(key), False),
     ]
+
+
+class _Greeted(ssl.SSLObject):
+    """A greeting that names what is no name is refused, and not complained of on our own terminal in its words."""
+
+    def do_handshake(self) -> None:
+        """As ever; what the library cannot raise through OpenSSL it would print."""
+        before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            super().do_handshake()
+        finally:
+            sys.unraisablehook = before
 
 
 def _only(host: str) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], int | None]:

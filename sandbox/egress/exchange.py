@@ -12,7 +12,7 @@ from sandbox.egress.rules import READS, Rules
 from sandbox.egress.talk import Talk, passed_on
 from sandbox.egress.upstream import Destination, NotPublic, Resolve, Unreachable, reach
 
-ANSWER_SECONDS = 300.0  # without a word from the host that was asked
+ANSWER_SECONDS = 300.0  # until the answer of the host that was asked begins
 
 BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, ssl.SSLError, h11.ProtocolError)
 """How a connection can end that is no error of ours."""
@@ -138,11 +138,7 @@ class Errand:
         self.status = self._response.status_code
         headers = passed_on(self._response.headers)
         await self.client.send(h11.Response(status_code=self.status, reason=self._response.reason, headers=headers))
-        while True:
-            with anyio.fail_after(ANSWER_SECONDS):
-                event = await talk.receive()
-            if not isinstance(event, h11.Data):
-                break
+        while isinstance(event := await talk.receive(), h11.Data):
             self.received += len(event.data)
             await self.client.send(h11.Data(event.data))
         if not isinstance(event, h11.EndOfMessage):

@@ -11,9 +11,11 @@ Answer = Literal["no", "read", "write"]
 Ask = Callable[[str, int], Awaitable[Answer]]
 """Asked for a host and a port; what is answered holds as long as the sandbox is open."""
 
+MOST_REFUSED = 8  # hosts; names can be invented without end, and who answers out of weariness says yes at last
+
 
 class Judge:
-    """One for a sandbox. `ask` is None where nobody can be asked."""
+    """One for a sandbox. `ask` is None where nobody can be asked; who has said no often enough is asked no more."""
 
     def __init__(self, rules: Rules, ask: Ask | None = None) -> None:
         self.rules = rules
@@ -28,6 +30,8 @@ class Judge:
             return why
         async with self._asking:  # one question at a time, and each once
             if (host, port) not in self._answers:
+                if list(self._answers.values()).count("no") >= MOST_REFUSED:
+                    return why
                 self._answers[host, port] = await self._ask(host, port)
         match self._answers[host, port]:
             case "no":

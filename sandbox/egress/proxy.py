@@ -144,7 +144,8 @@ class Proxy:
         )
 
     def _put_down(self, exchange: Exchange) -> None:
-        self.record.add(exchange)
+        if exchange.refused is None or not self.record.is_full:  # else refusals alone would fill the disk
+            self.record.add(exchange)
         if exchange.refused is not None:
             self.on_refusal(exchange)
 

@@ -1,12 +1,14 @@
 """One end of an HTTP/1.1 connection over a byte stream (RFC 9112, by h11): events in, events out."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 import anyio
 import anyio.abc
 import h11
 
 LARGEST_HEAD = 64 * 1024
+STALL_SECONDS = 300.0  # in which the other side says nothing, or takes nothing
 BETWEEN_HOPS = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade".split()
 )
@@ -31,7 +33,8 @@ class Talk:
             if self.state.they_are_waiting_for_100_continue:
                 await self.send(h11.InformationalResponse(status_code=100, headers=[]))
             try:
-                self.state.receive_data(await self.stream.receive())
+                with _patience():
+                    self.state.receive_data(await self.stream.receive())
             except anyio.EndOfStream:
                 self.state.receive_data(b"")
 
@@ -39,7 +42,8 @@ class Talk:
         """Say it. Raises h11.LocalProtocolError if it is not its turn, anyio.BrokenResourceError."""
         data = self.state.send(event)
         if data:
-            await self.stream.send(data)
+            with _patience():
+                await self.stream.send(data)
 
     def goes_on(self) -> bool:
         """Whether another request can follow the one that is over; then the connection is ready for it."""
@@ -54,10 +58,25 @@ class Talk:
         return self.state.our_state in (h11.IDLE, h11.SEND_RESPONSE)
 
 
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Raises anyio.BrokenResourceError when it is at its end."""
+    try:
+        with anyio.fail_after(STALL_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise anyio.BrokenResourceError from error
+
+
 def passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers that are for the other end, and not for the next hop."""
+    """The headers that are for the other end, and not for the next hop.
+
+    Of two that say where a body ends only one goes on, or the next hop may heed the other (RFC 9112, 6.3).
+    """
     found = list(headers)
     named = {word.strip().lower() for name, value in found if name == b"connection" for word in value.split(b",")}
+    if any(name == b"transfer-encoding" for name, _ in found):
+        named.add(b"content-length")
     return [(name, value) for name, value in found if name not in BETWEEN_HOPS and name not in named - {b"host"}]
 
 
