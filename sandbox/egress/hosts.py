@@ -38,8 +38,13 @@ class Pattern:
 
     def covers(self, host: str, port: int) -> bool:
         """Whether a host in its one form is meant, at this port."""
-        if port not in ((80, 443) if self.port is None else (self.port,)):
-            return False
+        return port in ((80, 443) if self.port is None else (self.port,)) and self._means(host)
+
+    def denies(self, host: str, port: int) -> bool:
+        """Whether a host is meant by one who wants nothing to go there: without a port, that is every port."""
+        return self.port in (None, port) and self._means(host)
+
+    def _means(self, host: str) -> bool:
         return host.endswith(f".{self.name}") if self.is_below else host == self.name
 
     def __str__(self) -> str:

@@ -12,8 +12,17 @@ READS = frozenset({"GET", "HEAD"})
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Why = Literal["unlisted", "unwanted", "denied", "method", "address", "name", "protocol", "full"]
 
-_NEVER = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "100.100.100.200/32")))
-"""Where clouds keep what their machines may know of themselves: no list opens these."""
+_NEVER = tuple(
+    map(
+        ipaddress.ip_network,
+        """169.254.0.0/16 100.100.100.200/32 168.63.129.16/32 192.0.0.0/24
+        fe80::/10 fd00:ec2::/32 fd20:ce::254/128 fd00:42::42/128""".split(),  # noqa: SIM905 - read as a text
+    )
+)
+"""Where clouds keep what their machines may know of themselves, some at what looks public: no list opens these."""
+
+_PUBLIC = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out (RFC 4291, IANA)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Rules:
 
     def refusal(self, host: str, port: int, method: str | None = None) -> Why | None:
         """Why a host in its one form may not be asked, None if it may. Without a method: whether anything may be."""
-        if _covered(self.denied, host, port):
+        if any(one.denies(host, port) for one in self.denied):
             return "denied"
         if _covered(self.write, host, port):
             return None
@@ -55,10 +64,16 @@ class Rules:
         plain = _plain(address)
         if any(plain in network for network in _NEVER if network.version == plain.version):
             return False
-        if any(plain in network for network in self.addresses if network.version == plain.version):
+        if self.lists(address):
             return True
-        is_local = plain.version == 6 and plain.is_site_local  # given up long ago, and still somebody's own
-        return plain.is_global and not plain.is_multicast and not is_local
+        if plain.version == 6 and plain not in _PUBLIC:  # other forms that hold an address of IPv4 among them
+            return False
+        return plain.is_global and not plain.is_multicast
+
+    def lists(self, address: Address) -> bool:
+        """Whether an address is one of those networks."""
+        plain = _plain(address)
+        return any(plain in network for network in self.addresses if network.version == plain.version)
 
 
 def _covered(patterns: Iterable[Pattern], host: str, port: int) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.abc
+from anyio.abc import SocketAttribute
 
 from sandbox.egress.hostproxy import HostProxy, through
 from sandbox.egress.rules import Rules
@@ -81,11 +82,23 @@ async def _direct(to: Destination, rules: Rules, resolve: Resolve) -> anyio.abc.
     failure: OSError | None = None
     for address in allowed:
         try:
-            return await anyio.connect_tcp(address, to.port)
+            stream = await anyio.connect_tcp(address, to.port)
         except OSError as error:
             failure = error
+            continue
+        if _is_own(stream) and not rules.lists(ipaddress.ip_address(address)):
+            await anyio.aclose_forcefully(stream)
+            raise NotPublic(f"its name leads to {address}, which is this machine itself")
+        return stream
     assert failure is not None
     raise Unreachable(_reason(failure)) from failure
+
+
+def _is_own(stream: anyio.abc.SocketStream) -> bool:
+    """Whether a connection ends where it begins: what listens on this machine is not for the world, whoever can."""
+    connected = stream.extra_attributes
+    here, there = connected[SocketAttribute.local_address](), connected[SocketAttribute.remote_address]()
+    return bool(here[0] == there[0])
 
 
 def _reason(error: OSError) -> str:

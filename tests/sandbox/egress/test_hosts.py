@@ -78,6 +78,8 @@ def test_n11_a_pattern_that_means_too_much_or_nothing_is_an_error(text):
 
 def test_n11_with_nothing_named_everything_is_refused_and_a_denial_outranks_all():
     assert Rules.of(Network()).refusal("registry.example", 443) == "unlisted"
+    rules = Rules.of(Network(allowed=("*.a.example:8443",), denied=("b.a.example", "c.a.example:443")))
+    assert [rules.refusal(f"{name}.a.example", 8443) for name in "bcd"] == ["denied", None, None]
     rules = Rules.of(Network(allowed=("*.a.example",), writable=("b.a.example",), denied=("b.a.example",)))
     assert rules.refusal("b.a.example", 443, "GET") == "denied"
     assert rules.refusal("c.a.example", 443, "GET") is None

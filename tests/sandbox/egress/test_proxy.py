@@ -148,6 +148,16 @@ async def test_n06_a_listed_name_that_leads_inside_is_not_followed(connect, outs
     assert outside.asked == []
 
 
+async def test_n06_a_public_address_of_this_machines_own_is_not_followed(connect, outside, at, monkeypatch, refusals):
+    monkeypatch.setattr(Rules, "reaches", lambda *_: True)  # as if 127.0.0.1 were public
+    async with connect(outside.network(addresses=())) as client:
+        await tunnel(client, at)
+        status, _ = await client.ask("GET", "/", at)
+    assert status == 403
+    assert [exchange.refused for exchange in refusals] == ["address"]
+    assert outside.asked == []
+
+
 async def test_n06_a_name_is_resolved_once_for_a_connection(connect, outside, at):
     asked = []
 
