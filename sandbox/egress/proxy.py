@@ -53,7 +53,7 @@ class Proxy:
         """One connection from inside, to its end. Raises OutOfSpace, StateError if the log cannot be written."""
         try:
             await self._requests(Talk(h11.SERVER, stream))
-        except BROKEN:
+        except (*BROKEN, OSError):
             return  # its own business, and nobody's error
 
     async def _requests(self, client: Talk, tunnel: Destination | None = None) -> None:
@@ -92,7 +92,7 @@ class Proxy:
                     ssl_context=self.authority.context(to.host),
                     standard_compatible=False,
                 )
-        except (*BROKEN, TimeoutError):
+        except (*BROKEN, OSError):  # also of time, and of descriptors
             self._put_down(exchange.model_copy(update={"refused": "protocol"}))
             return
         await self._requests(Talk(h11.SERVER, inner), to)
