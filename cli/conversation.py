@@ -1,7 +1,7 @@
 """The turns of a conversation: read, run, say what waits; and the commands that begin with a slash."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -57,6 +57,7 @@ class Conversation:
         self._truth: Truth = Unchanged()
         self._input = Input(setup.here.environment.state, self._toolbar)
         self._keys: Keys | None = None
+        self._asking = anyio.Lock()
         self._has_title = bool(setup.session.meta().title)
 
     async def hold(self, interrupts: Interrupts) -> None:
@@ -64,7 +65,7 @@ class Conversation:
         from sandbox.gate.discard import discard_all
         from sandbox.opening import opened
 
-        ask = asker(self._out, lambda: contextlib.nullcontext() if self._keys is None else self._keys.aside())
+        ask = asker(self._out, self._aside)
         after: After = "discard"
         while after == "discard":
             setup = self._setup
@@ -87,8 +88,16 @@ class Conversation:
                 self._truth = Unchanged()
                 self._out.line("discarded; the copy is as the checkout again")
 
+    @contextlib.asynccontextmanager
+    async def _aside(self) -> AsyncIterator[None]:
+        """While the block runs, a question has the terminal, whoever read from it."""
+        async with self._asking, self._input.aside() if self._keys is None else self._keys.aside():
+            yield
+
     async def _talk(self, agent: "Agent", sandbox: "DockerSandbox", interrupts: Interrupts) -> After:
         while True:
+            async with self._asking:
+                pass  # one that was asked in the turn is answered first
             text = await self._input.read()
             if text is None:
                 return "exit"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,13 @@ class Input:
                 waiting = ""
             except EOFError:
                 return None
+
+    @staticmethod
+    def aside() -> AbstractAsyncContextManager[None]:
+        """While the block runs, somebody else has the terminal; what was typed so far is there again afterwards."""
+        from prompt_toolkit.application import in_terminal
+
+        return in_terminal()
 
     def _begin(self) -> "PromptSession[str]":
         from prompt_toolkit import PromptSession

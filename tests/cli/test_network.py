@@ -96,3 +96,24 @@ def test_ctrl_c_at_a_question_ends_the_command(terminal, project, near):
     seen.wait_for("[n]o")
     seen.send("\x03")
     assert seen.end(30) == 130
+
+
+@pytest.mark.engine
+def test_a_question_from_the_background_takes_the_terminal_from_the_prompt(terminal, project, near, script, outside):
+    ask = f"sleep 6; for i in 1 2 3; do {' '.join(CURL)} http://h$i.example:{outside.plain}/; done; sleep 1000"
+    turns = script(f'{{tools: [{{Bash: {{command: "{ask}", run_in_background: true}}}}]}}', "{text: Started.}")
+    seen = terminal("--profile", "egress", "--settings", HERE, "--script", turns, cwd=project)
+    seen.press("go", "> go")
+    seen.send("\r")
+    seen.wait_for("host unchanged")
+    seen.press("half a sen", "> half a sen")
+    for number in (1, 2, 3):
+        seen.wait_for(f"h{number}.example", 60)
+        seen.send("read")
+        seen.send("\x7f\x7f\x7f\x7fno\r")
+    seen.wait_for("> half a sen\n", 20)
+    seen.press("tence", "> half a sentence")
+    seen.send("\x15")
+    seen.press("/exit", "> /exit")
+    seen.send("\r")
+    assert seen.end() == 0

@@ -10,7 +10,6 @@ import sys
 import anyio
 import pytest
 
-from sandbox.choice import Network
 from sandbox.egress import record
 from sandbox.egress import talk as talking
 from sandbox.egress.authority import MOST_KEPT, Authority
