@@ -12,7 +12,7 @@ import anyio
 
 from sandbox.attached import Attached
 from sandbox.errors import SandboxLost
-from sandbox.frames import CHUNK, WINDOW, Frame, Kind, Parser, Unwrapper
+from sandbox.frames import CHUNK, FRAME, WINDOW, Frame, Kind, Parser, Unwrapper
 
 
 class Stream:
@@ -25,6 +25,8 @@ class Stream:
         self._may_send = WINDOW
         self._more_credit = anyio.Event()
         self.is_over = False
+        self.most = math.inf
+        self._waiting = 0
 
     async def __aenter__(self) -> Self:
         self._channel.streams[self._number] = self
@@ -81,6 +83,7 @@ class Stream:
         frame = await self._receive.receive()
         if frame is None:
             raise self._channel.lost()
+        self._waiting -= len(frame.payload) + FRAME
         return frame
 
     async def grant(self, amount: int) -> None:
@@ -88,7 +91,10 @@ class Stream:
         await self.send(Kind.CREDIT, struct.pack(">I", amount))
 
     def take(self, frame: Frame | None) -> None:
-        """The channel's reader brings a frame, or None for the end of everything."""
+        """The channel's reader brings a frame, or None for the end of everything.
+
+        Raises SandboxLost if more than `most` bytes wait here, which no credit allowed.
+        """
         if frame is not None and frame.kind is Kind.CREDIT:
             if len(frame.payload) == 4:
                 self._may_send = min(WINDOW, self._may_send + int(struct.unpack(">I", frame.payload)[0]))
@@ -96,6 +102,10 @@ class Stream:
             return
         self.is_over = self.is_over or frame is None or frame.kind is Kind.DONE
         self._more_credit.set()
+        if frame is not None:
+            self._waiting += len(frame.payload) + FRAME
+            if self._waiting > self.most:
+                raise SandboxLost("the sandbox broke the protocol")
         self._send.send_nowait(frame)
 
 

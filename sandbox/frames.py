@@ -17,6 +17,7 @@ HEADER = struct.Struct(">IIB")
 ENGINE_HEADER = struct.Struct(">BxxxI")
 CHUNK = 64 * 1024
 WINDOW = 512 * 1024
+FRAME = 256  # what one takes of the credit of a connection beside its bytes, as it takes memory here
 LARGEST = 1024 * 1024
 """The largest payload a guest may send; its own pieces are CHUNK or a small JSON."""
 

@@ -8,7 +8,7 @@ import anyio
 
 from sandbox.channel import Stream
 from sandbox.errors import PortClosed, SandboxLost
-from sandbox.frames import WINDOW, Frame, Kind
+from sandbox.frames import FRAME, WINDOW, Frame, Kind
 from sandbox.running import done_of
 
 ANSWER_SECONDS = 30.0
@@ -19,6 +19,7 @@ class PortStream:
 
     def __init__(self, stream: Stream, port: int) -> None:
         self._stream = stream
+        stream.most = 2 * WINDOW
         self._port = port
         self._owed = 0
         self._has_said_all = self.is_over = False
@@ -54,7 +55,7 @@ class PortStream:
         data = frame.payload[1:]
         if not data:
             raise SandboxLost("the sandbox broke the protocol")
-        self._owed += len(data)
+        self._owed += len(data) + FRAME
         return data
 
     async def end(self) -> None:

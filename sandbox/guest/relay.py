@@ -8,7 +8,7 @@ import select
 import socket
 import struct
 
-from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, WINDOW, send, send_json
+from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, FRAME, WINDOW, send, send_json
 
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 MOST = 256
@@ -129,7 +129,7 @@ class Relay:
             self.finish("reset")
             return
         if data:
-            self.credit -= len(data)
+            self.credit -= len(data) + FRAME
             send(1, self.stream, DATA, b"\1" + data)
         else:
             self.all_heard = True

@@ -9,6 +9,7 @@ OPEN, DATA, END, CREDIT, KILL, RESIZE, DONE, HELLO = range(1, 9)
 HEADER = struct.Struct(">IIB")
 CHUNK = 64 * 1024
 WINDOW = 512 * 1024
+FRAME = 256
 
 
 def send(descriptor, stream, kind, payload=b""):

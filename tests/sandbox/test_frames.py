@@ -73,7 +73,7 @@ def test_b17_an_engine_out_of_step_ends_the_channel() -> None:
 
 def test_host_and_guest_agree_on_the_numbers() -> None:
     source = (Path(sandbox.frames.__file__).parent / "guest" / "wire.py").read_text("utf-8")
-    names = ("VERSION", "HEADER", "CHUNK", "WINDOW")
+    names = ("VERSION", "HEADER", "CHUNK", "WINDOW", "FRAME")
     lines = {
         node.targets[0].id: ast.unparse(node.value)
         for node in ast.parse(source).body

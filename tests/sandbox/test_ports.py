@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from sandbox.channel import Stream
-from sandbox.errors import PortClosed
-from sandbox.frames import WINDOW, Frame, Kind
+from sandbox.errors import PortClosed, SandboxLost
+from sandbox.frames import FRAME, WINDOW, Frame, Kind
 from sandbox.ports import PortStream
 
 pytestmark = pytest.mark.anyio
@@ -29,3 +29,12 @@ async def test_who_waits_for_credit_learns_that_the_other_side_broke_off():
             with pytest.raises(PortClosed):
                 await PortStream(stream, 3128).send(bytes(2 * WINDOW))
     assert sum(len(frame.payload) - 1 for frame in sent) == WINDOW
+
+
+@pytest.mark.parametrize("data", [b"x", bytes(64 * 1024)])
+async def test_n14_what_comes_without_credit_is_not_kept_without_end(data):
+    async with Stream(SimpleNamespace(streams={}), 1) as stream:
+        PortStream(stream, 3128)
+        with pytest.raises(SandboxLost):
+            for _ in range(2 * WINDOW // (len(data) + FRAME) + 1):
+                stream.take(Frame(1, Kind.DATA, b"\1" + data))
