@@ -102,9 +102,8 @@ def test_what_is_typed_arrives_as_it_was_typed_and_the_terminal_is_what_it_was(e
     ],
 )
 def test_ctrl_d_in_a_turn_is_heard_on_an_empty_line_only_as_at_the_prompt(ends, pressed, typed, leaves):
-    keys = Keys(lambda: None, ends[1])
-
     async def watch():
+        keys = Keys(lambda: None, ends[1])
         async with anyio.create_task_group() as group:
             group.start_soon(keys.watch)
             os.write(ends[0], pressed)
