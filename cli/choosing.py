@@ -55,7 +55,7 @@ class Agreed:
             return ""
         hosts = [*self.choice.network.writable, *self.choice.network.allowed]
         few = [*hosts[:3], *([f"{len(hosts) - 3} more"] if len(hosts) > 3 else [])]
-        mirrors = ["your apt's mirrors"] if profile.changes_image else []
+        mirrors = ["your apt's mirrors"] if profile.changes_image and not self.choice.network.only_listed else []
         return f"network: {', '.join([*few, *mirrors]) or 'no host is listed'}"
 
     @property

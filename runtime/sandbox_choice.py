@@ -16,6 +16,7 @@ from sandbox.sessions import Session
 ASKED_FOR: Final[tuple[ProfileName, ...]] = ("build", "compat")
 """Profiles in which tools are root inside: nobody gets them unasked."""
 
+HOSTS: Final = ("allowed", "writable", "denied", "addresses")
 LIMITS: Final = ("memory", "cpus", "processes", "disk", "idle")
 _ORDER: Final[tuple[str, ...]] = get_args(ProfileName)
 _ENDLESS: Final = float("inf")
@@ -137,7 +138,8 @@ class _Choosing:
         repository = [one.values["network"] for one in self.repository if "network" in one.values]
         users = [one.values["network"] for one in self.users if "network" in one.values]
         given = self._allowed_now()
-        if any(one["managed_only"] for one in managed):
+        is_managed = any(one["managed_only"] for one in managed)
+        if is_managed:
             if given:
                 raise SettingsError("managed settings alone name what may be reached: --allow is not allowed here")
             users = [{**one, "allowed": (), "writable": (), "addresses": ()} for one in users]
@@ -146,11 +148,10 @@ class _Choosing:
             if any(said.get(key) for key in ("allowed", "writable", "addresses")):
                 self._ignore(one, "network", "may deny here, and not allow")
         who = {"allowed": [*managed, *users], "denied": [*managed, *users, *repository]}
-        lists = {
-            key: [entry for one in who.get(key, who["allowed"]) for entry in one[key]] for key in Network.model_fields
-        }
+        lists = {key: [entry for one in who.get(key, who["allowed"]) for entry in one[key]] for key in HOSTS}
         lists["allowed"] += given
-        return Network(**{key: tuple(dict.fromkeys(entries)) for key, entries in lists.items()})
+        found = {key: tuple(dict.fromkeys(entries)) for key, entries in lists.items()}
+        return Network(**found, only_listed=is_managed)
 
     def _allowed_now(self) -> Sequence[str]:
         """The hosts that were named for this one time. Raises SettingsError if they could not be reached anyway."""

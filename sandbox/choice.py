@@ -24,7 +24,8 @@ class Network(pydantic.BaseModel):
 
     `allowed` and `writable` are patterns of hosts (`sandbox.egress.hosts`): the first may be read from (GET, HEAD),
     the second told anything. `denied` outranks both. `addresses` are networks, such as `10.1.0.0/16`, that may be
-    connected to although they are not public.
+    connected to although they are not public. `only_listed`: no person is asked about others, and no mirror of the
+    distribution's is reached unlisted.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +34,7 @@ class Network(pydantic.BaseModel):
     writable: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    only_listed: bool = False
 
 
 class Choice(pydantic.BaseModel):

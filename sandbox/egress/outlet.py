@@ -41,9 +41,10 @@ class Outlet(Closed):
         self._authority = Authority()
         meta = session.meta()
         network = meta.choice.network
-        self._distribution = distribution(meta.image_name) if profile_of(meta.choice).changes_image else Distribution()
-        network = network.model_copy(update={"allowed": (*network.allowed, *self._distribution.hosts)})
-        judge = Judge(Rules.of(network), ask)
+        installs = profile_of(meta.choice).changes_image and not network.only_listed
+        self._distribution = distribution(meta.image_name) if installs else Distribution()
+        reached = network.model_copy(update={"allowed": (*network.allowed, *self._distribution.hosts)})
+        judge = Judge(Rules.of(reached), None if network.only_listed else ask)
         self._proxy = Proxy(judge, self._authority, Record(session), self._calls, self._refused)
 
     @property

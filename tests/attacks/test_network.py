@@ -13,6 +13,7 @@ from sandbox.base import Command
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.egress import inside
+from sandbox.egress.judge import Answer
 from sandbox.egress.proxy import Proxy
 from sandbox.egress.record import Exchange, Record
 from sandbox.engine import Engine
@@ -218,6 +219,19 @@ async def test_profiles_that_install_reach_listed_hosts_too(
 ) -> None:
     async with opened(going_out(Choice(profile=profile, network=outside.network())), engine) as sandbox:
         assert (await shell(sandbox, f"curl -sS https://{HOST}:{outside.secret}/")).stdout.all == b"hello\n"
+
+
+async def test_where_only_listed_hosts_are_reached_nobody_is_asked(
+    going_out: Callable[[Choice], Session], engine: Engine, outside: World
+) -> None:
+    async def ask(_host: str, _port: int) -> Answer:
+        raise AssertionError("somebody was asked")
+
+    network = outside.network().model_copy(update={"only_listed": True})
+    async with opened(going_out(Choice(profile="build", network=network)), engine, ask=ask) as sandbox:
+        result = await shell(sandbox, "curl -sS https://evil.example/; ls /run; true")
+        assert result.refused
+        assert b"sources" not in result.stdout.all
 
 
 @pytest.mark.parametrize("profile", ["strict", "default"])

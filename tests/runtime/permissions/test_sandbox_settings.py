@@ -290,7 +290,7 @@ def test_where_managed_settings_alone_name_hosts_nobody_adds_one(desk):
         "user",
         network={"allowedDomains": ["b.example"], "writableDomains": ["c.example"], "deniedDomains": ["d.example"]},
     )
-    assert choice_of(desk).choice.network == Network(allowed=("a.example",), denied=("d.example",))
+    assert choice_of(desk).choice.network == Network(allowed=("a.example",), denied=("d.example",), only_listed=True)
     with pytest.raises(SettingsError, match="--allow is not allowed here"):
         choice_of(desk, Flags(profile="egress", allow=("e.example",)))
 
