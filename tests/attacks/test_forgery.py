@@ -152,7 +152,7 @@ async def test_i14_nobody_names_the_guest_for_the_next_oom(sandbox: DockerSandbo
 @pytest.mark.parametrize("number", [9, 10])
 async def test_i14_who_kills_what_watches_a_call_makes_its_end_unknown(sandbox: DockerSandbox, number: int) -> None:
     killing = f"{OURS}\ntime.sleep(0.5)\nfor pid in ours()[1:]: os.kill(pid, {number})"
-    result, _ = await beside(sandbox, "sleep 2; exit 0", killing)
+    result, _ = await beside(sandbox, "sleep 20; exit 0", killing)
     assert (result.exit_code, result.signal, result.is_unwatched) == (137, None, True)
     assert (await shell(sandbox, "echo alive")).stdout.all == b"alive\n"
 
