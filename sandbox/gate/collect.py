@@ -22,7 +22,7 @@ from sandbox.gate.origin import opened_origin
 from sandbox.gate.pulse import OnProgress, Pulse
 from sandbox.gate.repositories import REASON, inside_bare
 from sandbox.gate.standing import GIT_STAYS, HIDDEN_STAYS, RESERVED, Standing, Standings, cannot, count_below
-from sandbox.gate.syscalls import open_beneath, type_word
+from sandbox.gate.syscalls import names_now, open_beneath, type_word
 from sandbox.gate.upper import Entry, Level, is_blocked, is_gone, is_opaque, kind_of, levels, opened_upper
 from sandbox.gate.vanished import vanished
 from sandbox.hiding.hidden import NOTHING, Hidden
@@ -190,8 +190,7 @@ class _Collector:
     def _hidden(self, level: Level, host: int, collisions: Mapping[bytes, str]) -> None:
         """An opaque folder hides all of the checkout's: what stood there at the start and is not here was deleted."""
         present = {entry.name for entry in level.entries}
-        for text in sorted(os.listdir(host)):
-            name = os.fsencode(text)
+        for name in sorted(names_now(host)):
             path = level.below(name)
             if name in present:
                 continue

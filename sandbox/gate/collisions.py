@@ -7,7 +7,6 @@ one of its own and one of the checkout's, can be one file there.
 
 import contextlib
 import fcntl
-import os
 import struct
 import unicodedata
 from collections import defaultdict
@@ -18,7 +17,7 @@ from itertools import islice
 from sandbox.escape import escape
 from sandbox.gate.host import lstat
 from sandbox.gate.names import folded
-from sandbox.gate.syscalls import file_system
+from sandbox.gate.syscalls import file_system, names_now
 from sandbox.gate.upper import Level
 
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
@@ -79,7 +78,7 @@ class Collisions:
             self._learned[level.path] = comparison
         if comparison.key is None:
             return {}
-        held = frozenset() if host is None else frozenset(map(os.fsencode, os.listdir(host)))
+        held = frozenset() if host is None else frozenset(names_now(host))
         names = [entry.name for entry in level.entries]
         return {**dict(_aliases(names, held, host)), **_clashes(names, held, comparison.key)}
 
@@ -103,7 +102,7 @@ def compares_bytes(directory: int) -> bool:
 
 def compared(directory: int) -> Comparison:
     """How an open folder compares names, tried with other spellings of those it holds; nothing is written."""
-    listed = list(map(os.fsencode, os.listdir(directory)))
+    listed = names_now(directory)
     held = frozenset(listed)
     found = Comparison()
     for name in islice(listed, _TRIED):

@@ -2,12 +2,13 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from sandbox.changes import Change
 from sandbox.escape import escape
 from sandbox.gate.collisions import compares_bytes
 from sandbox.gate.preimages import Conflict
+from sandbox.gate.syscalls import names_now
 
 _CANNOT = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.EPERM, errno.EACCES, errno.ENOENT, errno.EPROTO)
 
@@ -45,13 +46,9 @@ def _tried(directory: int, name: bytes) -> str | None:
             raise
         return f"has a name that the checkout's file system cannot hold: {escape(name)} ({error.strerror})"
     try:
-        made = list(_listed(directory))
+        made = names_now(directory)
     finally:
         os.unlink(name, dir_fd=directory)
     if made == [name]:
         return None
     return f"would be called {' '.join(map(escape, made))} by the checkout's file system, and not {escape(name)}"
-
-
-def _listed(directory: int) -> Iterator[bytes]:
-    yield from map(os.fsencode, os.listdir(directory))

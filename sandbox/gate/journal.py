@@ -23,7 +23,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.host import opened, shut
 from sandbox.gate.names import RESERVED
 from sandbox.gate.past import PERMISSIONS, Rights, give
-from sandbox.gate.syscalls import DIRECTORY, FILE, start_writing
+from sandbox.gate.syscalls import DIRECTORY, FILE, names_now, start_writing
 from sandbox.gate.upper import is_blocked, is_gone
 
 TRASH = b".trash"
@@ -226,7 +226,7 @@ LEFT_ALONE = "nothing was done with it; look at it, and remove it if you do not 
 
 def journals(root: int) -> Sequence[bytes]:
     """The names in the checkout's root that are reserved for journals."""
-    return sorted(name for text in os.listdir(root) if (name := os.fsencode(text)).startswith(RESERVED))
+    return sorted(name for name in names_now(root) if name.startswith(RESERVED))
 
 
 def _attributes(descriptor: int) -> Sequence[str]:
@@ -244,6 +244,6 @@ def _with_execute(mode: int, executable: bool) -> int:
 
 
 def _empty(folder: int) -> None:
-    for name in os.listdir(folder):
+    for name in names_now(folder):
         with contextlib.suppress(IsADirectoryError, PermissionError, FileNotFoundError):
             os.unlink(name, dir_fd=folder)

@@ -1,4 +1,4 @@
-"""System calls the gate needs and Python's `os` lacks: renameat2, openat2, sync_file_range, fstatfs."""
+"""System calls the gate needs and Python's `os` lacks: renameat2, openat2, sync_file_range, fstatfs, rewinddir."""
 
 import contextlib
 import ctypes
@@ -121,6 +121,15 @@ def _pieces(path: bytes) -> Iterator[bytes]:
         yield path[start:cut]
         start = cut + 1
     yield path[start:]
+
+
+def names_now(directory: int) -> list[bytes]:
+    """What an open folder holds now. Raises OSError.
+
+    A folder of btrfs shows what it held when it was opened, until it is rewound (since Linux 6.5).
+    """
+    os.lseek(directory, 0, os.SEEK_SET)
+    return [os.fsencode(name) for name in os.listdir(directory)]
 
 
 def start_writing(descriptor: int) -> None:

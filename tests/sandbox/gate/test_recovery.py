@@ -20,7 +20,7 @@ from sandbox.gate.approval import Approval, Before, record_approval
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.journal import Journal
 from sandbox.gate.steps import Swap, steps
-from sandbox.gate.syscalls import exchange
+from sandbox.gate.syscalls import exchange, names_now
 from sandbox.gate.transaction import Transaction, exchange_in_two, judge, settle
 from sandbox.sessions import now
 
@@ -246,7 +246,7 @@ def test_an_exchange_in_two_that_is_cut_short_is_settled(tmp_path, cut):
     assert found == (("old", "new") if cut < 2 else ("new", "old"))
     exchange_in_two(here, b"a", there, b"0")
     assert ((tmp_path / "a").read_text(), (tmp_path / "there" / "0").read_text()) == found[::-1]
-    assert os.listdir(there) == ["0"]
+    assert names_now(there) == [b"0"]
     os.close(here)
     os.close(there)
 
