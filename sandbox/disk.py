@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.btrfs import promised_at
 from sandbox.gate.syscalls import open_beneath
 from sandbox.gate.upper import LONGEST, is_blocked, is_gone, opened_upper
 from sandbox.limits import LimitName
 
 GIB = 1024**3
-OLD = 5.0
+OLD, SOON_OLD = 5.0, 1.0
+"""Seconds after which a look is old: where the file system counts names, and where only a look does (btrfs)."""
 COUNTLESS = 2**62
-"""Free names of a file system that does not count them (btrfs)."""
+"""Free names of a file system that does not count them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,18 @@ def smaller(one: Room, other: Room) -> Room:
 def free_at(path: Path) -> Room:
     """What the file system of a path has left for everybody. Raises OSError."""
     facts = os.statvfs(path)
-    return Room(facts.f_bavail * facts.f_frsize, facts.f_favail if facts.f_files else COUNTLESS)
+    if facts.f_files:
+        return Room(facts.f_bavail * facts.f_frsize, facts.f_favail)
+    return Room(facts.f_bavail * facts.f_frsize - promised_at(path), COUNTLESS)
+
+
+def taken_at(path: Path) -> Room:
+    """What everybody has taken of it. Names apart: XFS makes room for them of that for bytes. Raises OSError."""
+    facts = os.statvfs(path)
+    size = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+    if facts.f_files:
+        return Room(size, facts.f_files - facts.f_ffree)
+    return Room(size + promised_at(path), 0)
 
 
 def floor_at(path: Path) -> Room:
@@ -91,38 +104,40 @@ def under(free: Room, floor: Room) -> LimitName | None:
 class Meter:
     """What one workspace takes. `look` blocks, for as long as `seconds` the last time; `estimate` hardly does."""
 
-    def __init__(self, upper: Path, *, free_at: Callable[[Path], Room] = free_at) -> None:
+    def __init__(self, upper: Path, *, taken_at: Callable[[Path], Room] = taken_at) -> None:
         self.upper = upper
-        self._free_at = free_at
-        self._used = self._free = Room(0, 0)
+        self._taken_at = taken_at
+        self._used = self._taken = Room(0, 0)
         self._looked = 0.0
         self.seconds = 0.0
 
     def free(self) -> Room:
         """What is left where the workspace is. Raises OSError."""
-        return self._free_at(self.upper)
+        return free_at(self.upper)
 
     def is_old(self) -> bool:
         """Whether the last look is too long ago: who made room meanwhile hides what was written. Raises OSError."""
-        return time.monotonic() - self._looked > max(OLD, 50 * self.seconds) and self.free() != self._free
+        counts = self.free().files != COUNTLESS
+        age = max(OLD, 50 * self.seconds) if counts else max(SOON_OLD, 4 * self.seconds)
+        return time.monotonic() - self._looked > age and self._taken_at(self.upper) != self._taken
 
     def look(self) -> Room:
         """What the workspace takes. Where a folder is closed to us, all that was written since the last look counts.
 
         Raises OSError, StateError.
         """
-        began, free = time.monotonic(), self.free()
+        began, taken = time.monotonic(), self._taken_at(self.upper)
         used, is_whole = _walked(self.upper)
         self._looked = time.monotonic()
         self.seconds = self._looked - began
         if not is_whole:
             used = larger(used, self.estimate())
-        self._used, self._free = used, free
+        self._used, self._taken = used, taken
         return used
 
     def estimate(self) -> Room:
         """What it takes at most, if nobody else has made room meanwhile. Raises OSError."""
-        return self._used + larger(Room(0, 0), self._free - self.free())
+        return self._used + larger(Room(0, 0), self._taken_at(self.upper) - self._taken)
 
 
 def _walked(upper: Path) -> tuple[Room, bool]:

@@ -78,17 +78,19 @@ def test_a_file_of_many_names_is_counted_once(tmp_path: Path) -> None:
 def test_a_link_in_a_folders_place_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "upper").mkdir()
     (tmp_path / "upper" / "d").symlink_to("/usr")
-    assert Meter(tmp_path / "upper").look() == Room(0, 1)
+    used = Meter(tmp_path / "upper").look()
+    assert used.files == 1
+    assert used.size <= 4096  # btrfs counts a block for the link itself
 
 
-def free(*sizes: int) -> Callable[[Path], Room]:
-    """A file system that has so many bytes free, one after the other; the last for good."""
+def taken(*sizes: int) -> Callable[[Path], Room]:
+    """A file system of which so many bytes are taken, one after the other; the last for good."""
     left = list(sizes)
     return lambda _: Room(left.pop(0) if len(left) > 1 else left[0], 1000)
 
 
 def test_what_is_too_deep_to_be_seen_counts_as_all_that_was_written_since(tmp_path: Path) -> None:
-    meter = Meter(tmp_path, free_at=free(10 * GIB, 10 * GIB, 7 * GIB))
+    meter = Meter(tmp_path, taken_at=taken(1 * GIB, 1 * GIB, 4 * GIB))
     assert meter.look() == Room(0, 0)
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(300):
@@ -101,13 +103,13 @@ def test_what_is_too_deep_to_be_seen_counts_as_all_that_was_written_since(tmp_pa
 
 
 def test_between_looks_all_that_has_gone_from_the_disk_counts_and_what_came_back_does_not(tmp_path: Path) -> None:
-    meter = Meter(tmp_path, free_at=free(10 * GIB, 8 * GIB, 11 * GIB))
+    meter = Meter(tmp_path, taken_at=taken(2 * GIB, 4 * GIB, 1 * GIB))
     meter.look()
     assert [meter.estimate().size, meter.estimate().size] == [2 * GIB, 0]
 
 
 def test_a_look_is_old_only_if_something_moved_since(tmp_path: Path) -> None:
-    never, moved = Meter(tmp_path, free_at=free(5)), Meter(tmp_path, free_at=free(5, 6))
+    never, moved = Meter(tmp_path, taken_at=taken(5)), Meter(tmp_path, taken_at=taken(5, 6))
     assert moved.is_old()
     never.look()
     assert not never.is_old()
