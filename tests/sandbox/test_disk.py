@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.disk import GIB, Meter, Room, floor_at, free_at, larger, over, seconds_of, smaller, under
+from sandbox.disk import GIB, Meter, Room, floor_at, free_at, larger, over, seconds_of, smaller, taken_at, under
+from tests.loopdisk import mounted
 
 MIB = 1024**2
 MOST = Room(10 * GIB, 1000)
@@ -113,3 +114,21 @@ def test_a_look_is_old_only_if_something_moved_since(tmp_path: Path) -> None:
     assert moved.is_old()
     never.look()
     assert not never.is_old()
+
+
+@pytest.mark.root
+def test_what_btrfs_has_only_promised_counts_at_once(tmp_path: Path) -> None:
+    with mounted("btrfs", tmp_path / "disk", tmp_path / "image") as disk:
+        taken, free = taken_at(disk), free_at(disk)
+        (disk / "file").write_bytes(b"x" * 100 * MIB)
+        assert taken_at(disk).size - taken.size >= 100 * MIB
+        assert free.size - free_at(disk).size >= 100 * MIB
+
+
+@pytest.mark.root
+def test_on_a_full_xfs_bytes_are_not_taken_for_files(tmp_path: Path) -> None:
+    with mounted("xfs", tmp_path / "disk", tmp_path / "image", size=400 * MIB) as disk:
+        taken, free = taken_at(disk), free_at(disk)
+        (disk / "file").write_bytes(b"x" * 300 * MIB)
+        assert free.files - free_at(disk).files > 1000
+        assert taken_at(disk).files - taken.files == 1
