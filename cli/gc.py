@@ -104,13 +104,14 @@ def _planned(doomed: _Doomed) -> _Removed:
 def _carry_out(doomed: _Doomed, here: "Place", engine: "Engine", days: int) -> _Removed:
     """Remove it all, and count what really went."""
     from cli import stored
-    from sandbox import leftovers, orphans, shared, toolbox
+    from sandbox import leftovers, orphans, quota, shared, toolbox
 
     planned = _planned(doomed)
     swept = orphans.sweep(engine)
     volumes = shared.sweep(engine, {toolbox.volume_name()}, older=_age(days))
     removed = sum(stored.remove(session) for session in doomed.sessions)
     files = leftovers.sweep(here.sessions)
+    quota.lift_limits(here.sessions, engine)
     left = _planned(doomed)
     return replace(
         planned,

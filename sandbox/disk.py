@@ -102,32 +102,40 @@ def under(free: Room, floor: Room) -> LimitName | None:
 
 
 class Meter:
-    """What one workspace takes. `look` blocks, for as long as `seconds` the last time; `estimate` hardly does."""
+    """What one workspace takes. `look` blocks, for as long as `seconds` the last time; `estimate` hardly does.
 
-    def __init__(self, upper: Path, *, taken_at: Callable[[Path], Room] = taken_at) -> None:
-        self.upper = upper
+    `uppers` are its layers. The file system is asked at the folder above them: within, it may answer for a project.
+    """
+
+    def __init__(self, *uppers: Path, taken_at: Callable[[Path], Room] = taken_at) -> None:
+        self.place = uppers[0].parent
+        self._uppers = uppers
         self._taken_at = taken_at
-        self._used = self._taken = Room(0, 0)
+        self._used = Room(0, 0)
+        self._taken: Room | None = None
         self._looked = 0.0
         self.seconds = 0.0
 
     def free(self) -> Room:
         """What is left where the workspace is. Raises OSError."""
-        return free_at(self.upper)
+        return free_at(self.place)
 
     def is_old(self) -> bool:
         """Whether the last look is too long ago: who made room meanwhile hides what was written. Raises OSError."""
         counts = self.free().files != COUNTLESS
         age = max(OLD, 50 * self.seconds) if counts else max(SOON_OLD, 4 * self.seconds)
-        return time.monotonic() - self._looked > age and self._taken_at(self.upper) != self._taken
+        return time.monotonic() - self._looked > age and self._taken_at(self.place) != self._taken
 
     def look(self) -> Room:
         """What the workspace takes. Where a folder is closed to us, all that was written since the last look counts.
 
         Raises OSError, StateError.
         """
-        began, taken = time.monotonic(), self._taken_at(self.upper)
-        used, is_whole = _walked(self.upper)
+        began, taken = time.monotonic(), self._taken_at(self.place)
+        used, is_whole = Room(0, 0), True
+        for upper in self._uppers:
+            found, is_seen = _walked(upper)
+            used, is_whole = used + found, is_whole and is_seen
         self._looked = time.monotonic()
         self.seconds = self._looked - began
         if not is_whole:
@@ -136,8 +144,10 @@ class Meter:
         return used
 
     def estimate(self) -> Room:
-        """What it takes at most, if nobody else has made room meanwhile. Raises OSError."""
-        return self._used + larger(Room(0, 0), self._taken_at(self.upper) - self._taken)
+        """What it takes at most, if nobody else has made room since the first look. Raises OSError."""
+        if self._taken is None:
+            return self._used
+        return self._used + larger(Room(0, 0), self._taken_at(self.place) - self._taken)
 
 
 def _walked(upper: Path) -> tuple[Room, bool]:

@@ -1,24 +1,32 @@
 """The disk limits of a running sandbox: whoever reaches one is paused, measured and ended, and the session goes on.
 
 An overlay takes what its file system has, so the host watches: the file system's count of free room, the more often the
-less there is, and what the workspace takes. While a limit is reached, files cannot grow: what deletes them works.
+less there is, and what the workspace takes. While a limit is reached, files cannot grow: what deletes them works. Where
+the file system has quotas, one stands behind the watch, which names what is met.
 """
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import anyio
 import anyio.to_thread
 
+from sandbox import quota
 from sandbox.disk import SLACK, Meter, Room, floor_at, larger, over, seconds_of, smaller, under
+from sandbox.engine import Engine
 from sandbox.errors import SandboxError, SandboxLost, StateError
 from sandbox.frames import Kind
 from sandbox.life import Life
 from sandbox.limits import LimitName, LimitReached, size
+from sandbox.profile import profile_of
 from sandbox.running import Running, done_of
 from sandbox.sessions import Session
+from sandbox.workspace.placement import placement_of
+from sandbox.workspace.project import counted
+from sandbox.workspace.tree import overlays
 
 OFTEN, SELDOM = 0.01, 0.25
 """Seconds between two looks at what is free."""
@@ -31,10 +39,15 @@ STILL_GROWING = 1024**2
 class DiskWatch:
     """Watches one session's workspace for as long as a container runs. `full` is the limit that is reached now."""
 
-    def __init__(self, session: Session, most: Room) -> None:
+    def __init__(self, session: Session, engine: Engine) -> None:
+        meta = session.meta()
+        profile = profile_of(meta.choice)
         self.full: LimitReached | None = None
+        self._root = meta.checkout
+        self._session = session
+        self._engine = engine
         self._meter = Meter(session.upper)
-        self._most = self._ceiling = most
+        self._most = self._ceiling = Room(profile.disk, profile.files)
         self._floor = self._brink = Room(0, 0)
         self._calls: set[Running] = set()
         self._looking = anyio.Lock()
@@ -44,9 +57,11 @@ class DiskWatch:
     async def watch(self, life: Life) -> None:
         """End what reaches a limit, as often as that happens. Returns when the container is lost."""
         with _refusing(life):
-            self._floor = await anyio.to_thread.run_sync(floor_at, self._meter.upper)
+            self._meter = Meter(*(one.upper for one in overlays(self._session)))
+            self._floor = await anyio.to_thread.run_sync(floor_at, self._meter.place)
             await self._judge()
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._set_limit)
                 tasks.start_soon(self._watch_free, life)
                 tasks.start_soon(self._watch_used, life)
 
@@ -62,9 +77,9 @@ class DiskWatch:
         if (full := await self._still_full()) and not call.limits:
             call.limits.append(full)
 
-    async def refusal(self) -> str:
-        """Why nothing may be written now, empty if it may."""
-        return str(await self._still_full() or "")
+    async def refusal(self, path: PurePosixPath) -> str:
+        """Why nothing may be written there now, empty if it may: anything may outside the workspace."""
+        return str(await self._still_full() or "") if path.is_relative_to(self._root) else ""
 
     @property
     def largest_file(self) -> int | None:
@@ -81,9 +96,22 @@ class DiskWatch:
     async def _still_full(self) -> LimitReached | None:
         async with self._stopping:  # what is being ended is still being judged
             pass
-        if self.full is not None:
+        if self._seems_full():
             await self._judge()
         return self.full
+
+    def _seems_full(self) -> bool:
+        """Whether a limit is reached, or may have been since the last look."""
+        try:
+            return self.full is not None or over(self._meter.estimate(), self._most) is not None
+        except OSError:  # whoever watches says so
+            return False
+
+    async def _set_limit(self) -> None:
+        """Where the file system can hold one."""
+        with contextlib.suppress(OSError):
+            if placement_of(self._session).kind == "mounted":
+                await anyio.to_thread.run_sync(quota.set_limit, self._session, self._engine, self._most)
 
     async def _watch_free(self, life: Life) -> None:
         with _refusing(life):
@@ -153,7 +181,8 @@ class DiskWatch:
 
     async def _look(self) -> Room:
         async with self._looking:
-            return await anyio.to_thread.run_sync(self._meter.look)
+            seen = await anyio.to_thread.run_sync(self._meter.look)
+            return larger(seen, counted(self._session, self._most))
 
 
 @contextlib.contextmanager

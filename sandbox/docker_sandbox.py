@@ -19,7 +19,6 @@ from sandbox.changes import ChangeSet
 from sandbox.channel import Stream
 from sandbox.closed import Closed
 from sandbox.container import Container
-from sandbox.disk import Room
 from sandbox.disk_watch import DiskWatch
 from sandbox.engine import Engine
 from sandbox.errors import FileError, SandboxError, SandboxLost
@@ -60,9 +59,8 @@ class DockerSandbox:
         self.root = PurePosixPath(meta.checkout)
         self.variables: Mapping[str, str] = {}
         self._outlet = outlet
-        profile = profile_of(meta.choice)
-        self._most = profile.most()
-        self._disk = DiskWatch(session, Room(profile.disk, profile.files))
+        self._most = profile_of(meta.choice).most()
+        self._disk = DiskWatch(session, engine)
         self._session = session
         self._tasks = tasks
         self._account = Account(session)
@@ -228,16 +226,18 @@ class DockerSandbox:
 
     async def write(self, path: PurePosixPath, data: bytes, /) -> None:
         """Make `path` hold exactly `data`."""
-        request = {"op": "write", "path": absolute(path)}
-        if path.is_relative_to(self.root) and (reason := await self._disk.refusal()):
+        if reason := await self._disk.refusal(path):
             raise FileError("no-space", str(path), reason)
-        await self._file(request, data)
+        await self._file({"op": "write", "path": absolute(path)}, data)
 
     async def _file(self, request: Mapping[str, Any], data: bytes | None = None, *, most: int = 0) -> bytes:
         async with self._life.use() as container:
             content, done = await asked(container, request, data, most=most)
+        path = PurePosixPath(request["path"])
+        if done.error == "no-space" and (reason := await self._disk.refusal(path)):
+            raise FileError("no-space", str(path), reason)
         if done.error is not None:
-            raise failed(done.error, PurePosixPath(request["path"]), self.root, self._most)
+            raise failed(done.error, path, self.root, self._most)
         return content
 
     async def running(self) -> int:

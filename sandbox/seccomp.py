@@ -2,8 +2,9 @@
 
 Closed on purpose, beyond what the engine's default closes: io_uring (its own history of escapes, and it walks around
 every other rule here), AF_VSOCK and AF_ALG (paths to the hypervisor and to CVE-2026-31431), new user namespaces,
-keyctl, bpf, perf, userfaultfd. Only the native architecture is open: the 32-bit entry points would hide a socket's
-family in memory (`socketcall`), where no filter can see it. Open on purpose: ptrace of own children (strace, gdb).
+keyctl, bpf, perf, userfaultfd, and changing a file's attributes (`chattr`), which would lead out of a quota. Only the
+native architecture is open: the 32-bit entry points would hide a socket's family in memory (`socketcall`), where no
+filter can see it. Open on purpose: ptrace of own children (strace, gdb).
 
 The tight list is for code one only looks at. It closes besides what no test run needs and what escapes were made of:
 looking into other processes, POSIX and System V messages and shared memory, kernel AIO, netlink, programs that lie in
@@ -12,13 +13,15 @@ no file, and `vmsplice` and `tee` (the way into the page cache of CVE-2022-0847 
 
 import functools
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 Filter = Literal["own", "tight", "engine"]
 """Ours, ours for strict, or the one that the engine has."""
 
-ENOSYS, EOPNOTSUPP = 38, 95
+ENOTTY, ENOSYS, EOPNOTSUPP = 25, 38, 95
 PUNCH_HOLE = 0x02
+ATTRIBUTES = (0x5820, 0x6602)  # FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS: kind and number, which are the lower 16 bits
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS … CLONE_NEWNET, CLONE_NEWCGROUP
 AF_UNIX, AF_INET, AF_NETLINK, AF_INET6 = 1, 2, 16, 10
 PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0x0040000, 0xFFFFFFFF)  # Linux, 32-bit, uname26, no ASLR, query
@@ -31,7 +34,7 @@ ALLOWED = {
         name_to_handle_at newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead
         readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile setxattr splice stat statfs statx
         symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes vmsplice
-        write writev ioctl cachestat""",
+        write writev cachestat""",
     "memory": """brk get_mempolicy madvise mbind membarrier memfd_create memfd_secret mincore mlock mlock2 mlockall mmap
         mprotect mremap msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect process_madvise
         remap_file_pages set_mempolicy set_mempolicy_home_node map_shadow_stack""",
@@ -88,6 +91,13 @@ def filter_json(which: Literal["own", "tight"]) -> str:
     rules.append({"names": ["fallocate"], "action": "SCMP_ACT_ALLOW", "args": [no_more]})
     more = {"index": 1, "value": PUNCH_HOLE, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
     rules.append({"names": ["fallocate"], "action": "SCMP_ACT_ERRNO", "errnoRet": EOPNOTSUPP, "args": [more]})
+    # a file that leaves the workspace's project leaves its quota; programs know file systems without such attributes
+    for mask, value in _others(ATTRIBUTES):
+        masked = {"index": 1, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
+        rules.append({"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [masked]})
+    for request in ATTRIBUTES:
+        masked = {"index": 1, "value": 0xFFFF, "valueTwo": request, "op": "SCMP_CMP_MASKED_EQ"}
+        rules.append({"names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOTTY, "args": [masked]})
     natives = ("SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390X")
     return json.dumps(
         {
@@ -97,6 +107,19 @@ def filter_json(which: Literal["own", "tight"]) -> str:
             "syscalls": rules,
         }
     )
+
+
+def _others(values: Sequence[int], mask: int = 0, start: int = 0, bit: int = 0x8000) -> Iterator[tuple[int, int]]:
+    """Masks, and what is left under each, that together let every number of 16 bits through but these.
+
+    A filter cannot say "unequal": it compares more bits than the kernel then looks at.
+    """
+    for one in (0, bit) if bit else ():
+        among = [value for value in values if value & bit == one]
+        if among:
+            yield from _others(among, mask | bit, start | one, bit >> 1)
+        else:
+            yield mask | bit, start | one
 
 
 def _allow(names: list[str], index: int | None = None, value: int = 0) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sandbox.checkout import is_same
 from sandbox.errors import CheckoutRefused
 from sandbox.profile import profile_of
 from sandbox.sessions import Session
-from sandbox.workspace import gitfolders
+from sandbox.workspace import gitfolders, project
 from sandbox.workspace.base import base_of, decide, keep
 from sandbox.workspace.overlay import Overlay
 from sandbox.workspace.placement import placement_of
@@ -47,6 +47,8 @@ def mounts(session: Session, labels: Mapping[str, str]) -> Sequence[Mapping[str,
         )
     prepared = [overlay_of(session), *gitfolders.prepare(session)]
     if placement_of(session).kind == "mounted":
+        if not is_closed:
+            project.join(session, prepared)
         return [overlay.mount(labels, read_only=is_closed) for overlay in prepared]
     if is_closed:
         raise CheckoutRefused(

@@ -123,6 +123,24 @@ async def test_r05_space_cannot_be_taken_in_advance(sandbox: DockerSandbox) -> N
     assert 0 < int(twin.stdout.all) <= 4096
 
 
+ATTRIBUTES = """
+import ctypes, fcntl, os
+libc = ctypes.CDLL(None, use_errno=True)
+here = os.open(".", os.O_RDONLY)
+for high in (0, 1 << 32):
+    for request in (0x401C5820, 0x40086602, 0x40046602):
+        assert libc.syscall(16, here, ctypes.c_ulong(high | request), bytes(28)) == -1, request
+        assert ctypes.get_errno() == 25, ctypes.get_errno()
+fcntl.ioctl(here, 0x801C581F, bytearray(28))
+"""
+
+
+@pytest.mark.profiles("default", "strict")
+async def test_r05_no_file_leaves_the_project_that_a_quota_is_for(sandbox: DockerSandbox) -> None:
+    result = await sandbox.run(Command(["python3", "-c", ATTRIBUTES], sandbox.root))
+    assert (result.exit_code, result.stderr.all) == (0, b"")
+
+
 @pytest.mark.root
 async def test_r06_the_number_of_files_has_a_limit(small_disk: Path, limited: Limited) -> None:
     floor = floor_at(small_disk)
