@@ -33,7 +33,7 @@ from sandbox.inside import absolute
 from sandbox.life import Life
 from sandbox.ports import PortStream, port_stream
 from sandbox.profile import profile_of
-from sandbox.running import Running, done_of
+from sandbox.running import Done, Running, done_of
 from sandbox.sessions import Session
 from sandbox.states import Patience
 from sandbox.tasks import beside, expiring
@@ -234,27 +234,23 @@ class DockerSandbox:
         async with self._life.use() as container:
             content, done = await asked(container, request, data, most=most)
         path = PurePosixPath(request["path"])
-        if done.error == "no-space" and (reason := await self._disk.refusal(path)):
-            raise FileError("no-space", str(path), reason)
-        if done.error is not None:
-            raise failed(done.error, path, self.root, self._most)
-        return content
+        if done.error is None:
+            return content
+        reason = await self._disk.refusal(path) if done.error == "no-space" else ""
+        raise failed(done.error, path, self.root, self._most, reason)
 
     async def running(self) -> int:
         """How many processes run inside now, ours apart."""
-        if not self._life.is_running:
-            return 0
-        async with self._life.use() as container, container.channel.stream() as stream:
-            await stream.open({"op": "count"})
-            return done_of(await stream.receive()).left
+        return (await self._told("count")).left if self._life.is_running else 0
 
     async def listening(self) -> Sequence[int]:
         """The TCP ports on which something inside listens; nothing does where nothing runs."""
-        if not self._life.is_running:
-            return ()
+        return (await self._told("listening")).ports if self._life.is_running else ()
+
+    async def _told(self, question: str) -> Done:
         async with self._life.use() as container, container.channel.stream() as stream:
-            await stream.open({"op": "listening"})
-            return done_of(await stream.receive()).ports
+            await stream.open({"op": question})
+            return done_of(await stream.receive())
 
     @asynccontextmanager
     async def connected(self, port: int, /) -> AsyncIterator[PortStream]:

@@ -49,8 +49,13 @@ def entries(text: bytes) -> Sequence[Entry]:
         raise SandboxLost("the sandbox broke the protocol") from error
 
 
-def failed(why: Failure, path: PurePosixPath, root: PurePosixPath, most: Mapping[LimitName, int]) -> FileError:
-    """The error for what the guest says of a file; `root` is the workspace, `most` what each limit allows."""
+def failed(
+    why: Failure, path: PurePosixPath, root: PurePosixPath, most: Mapping[LimitName, int], full: str = ""
+) -> FileError:
+    """The error for what the guest says of a file; `root` is the workspace, `most` what each limit allows.
+
+    `full` says which limit of the disk's was reached, if one was.
+    """
     match why:
         case "interrupted":
             return FileError("other", str(path), "something in the sandbox interrupted it; try again")
@@ -58,6 +63,6 @@ def failed(why: Failure, path: PurePosixPath, root: PurePosixPath, most: Mapping
             limit = LimitReached("processes", most["processes"], "end what runs, then try again")
             return FileError("other", str(path), str(limit))
         case "no-space":
-            return FileError("no-space", str(path), full_at(path, root, most))
+            return FileError("no-space", str(path), full or full_at(path, root, most))
         case kind:
             return FileError(kind, str(path))
