@@ -20,7 +20,9 @@ from sandbox.leftovers import remove
 from sandbox.opening import opened, prepare
 from sandbox.profile import MIB
 from sandbox.sessions import Session, Sessions
+from sandbox.workspace import project
 from sandbox.workspace.project import FIRST, hard, is_limited
+from sandbox.workspace.tree import overlay_of
 from tests.attacks.scene import shell
 from tests.loopdisk import mounted
 
@@ -159,6 +161,14 @@ async def test_the_limit_goes_with_the_session_and_others_stay(
     assert has_limit(state, kept[other.id])
     assert is_limited(other, HARD)
     assert sorted(os.listdir(state)) in (["sessions"], ["lost+found", "sessions"])
+
+
+async def test_a_limit_is_set_where_the_helper_may_not_look(session: Session, engine: Engine) -> None:
+    project.join(session, [overlay_of(session)])
+    os.chown(session.work, 1234, 1234)
+    assert not is_limited(session, HARD)
+    quota.set_limit(session, engine, MOST)
+    assert is_limited(session, HARD)
 
 
 async def test_a_number_that_has_a_limit_is_somebody_elses(
