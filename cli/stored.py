@@ -56,13 +56,14 @@ def remove(session: Session) -> bool:
     from cli import environment
     from sandbox import leftovers, scratch
 
-    try:
-        with session.hold():
-            if scratch.is_foreign(session):
-                from sandbox.engine import Engine
+    def clear() -> None:
+        if scratch.is_foreign(session):
+            from sandbox.engine import Engine
 
-                scratch.clear(session, Engine.connect(environment.of_engine()))
-            leftovers.remove(session)
+            scratch.clear(session, Engine.connect(environment.of_engine()))
+
+    try:
+        leftovers.remove(session, clear)
     except SessionBusy:
         return False
     return True

@@ -68,13 +68,16 @@ class DiskWatch:
     @asynccontextmanager
     async def minding(self, call: Running) -> AsyncIterator[None]:
         """While a call runs, it is told of the limits it reaches; one that is reached already, if it still is after."""
-        await self._still_full()
+        before = await self._still_full()
         self._calls.add(call)
         try:
             yield
         finally:
             self._calls.discard(call)
-        if (full := await self._still_full()) and not call.limits:
+        full = await self._still_full()
+        if full is None and before is not None and call.has_failed():  # room was made meanwhile, perhaps too late for it
+            full = replace(before, more=f"while this ran, no file could grow beyond {size(STILL_GROWING)}")
+        if full and not call.limits:
             call.limits.append(full)
 
     async def refusal(self, path: PurePosixPath) -> str:

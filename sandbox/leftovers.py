@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sandbox.errors import SessionBusy
@@ -17,14 +17,16 @@ OLD = 3600.0
 _REMOVED = re.compile(r"\.(.+)\.removed")
 
 
-def remove(session: Session) -> None:
-    """Delete a session's folder, and all that is in it. The caller holds the session.
+def remove(session: Session, prepare: Callable[[], None] = lambda: None) -> None:
+    """Delete a session's folder, and all that is in it. `prepare` is called first. Raises SessionBusy.
 
-    It is first moved aside in one step, so that a crash leaves all of it or nothing that any list would show.
+    It is moved aside in one step while we hold it, so that a crash leaves all of it or nothing that any list would show.
     """
     doomed = session.path.with_name(f".{session.id}.removed")
-    session.path.rename(doomed)
-    remove_tree(doomed)
+    with session.hold():
+        prepare()
+        session.path.rename(doomed)
+    remove_tree(doomed)  # only now: on NFS a folder stays for as long as a file of it is open, and the lock was
 
 
 def sweep(sessions: Sessions, *, older: float = OLD) -> int:

@@ -127,6 +127,10 @@ class Running:
         if self._on_output is not None:
             self._on_output(name, data)
 
+    def has_failed(self) -> bool:
+        """Whether it ended otherwise than with 0, or was ended."""
+        return self.done is None or self.done.exit != 0
+
     def result(self, *, timed_out: bool, seconds: float) -> ExecResult:
         """How it ended. Raises FileError if its cwd was none."""
         done = self.done or Done(exit=255)

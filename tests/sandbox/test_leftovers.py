@@ -1,6 +1,7 @@
 """Removing a session, and keeping a content, killed at any call: all or nothing, and the next sweep takes the rest."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -47,6 +48,15 @@ def test_c14_removing_a_session_is_all_or_nothing_wherever_it_is_killed(settled,
         sweep(gate.sessions)
         assert os.listdir(gate.sessions.folder) == [], point
         assert (gate.checkout / "a").read_text() == "new"
+
+
+def test_nothing_of_a_session_is_deleted_while_its_lock_is_open(settled, tmp_path):
+    """On NFS the folder would stay: a file that is deleted while it is open only gets another name there."""
+    gate = settled("scene")
+    text = traced(lambda: remove(gate.session) or 0, tmp_path, *watched("openat", "close", "unlinkat", "rmdir")).text
+    lock = re.search(r'openat\([^\n]*/lock"[^\n]* = (\d+)$', text, re.MULTILINE)
+    assert lock is not None
+    assert lock.end() < text.index(f"close({lock[1]})", lock.end()) < text.index("unlinkat(")
 
 
 @pytest.mark.parametrize("size", [10, 2_000_000])
