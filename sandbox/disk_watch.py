@@ -75,7 +75,7 @@ class DiskWatch:
         finally:
             self._calls.discard(call)
         full = await self._still_full()
-        if full is None and before is not None and call.has_failed():  # room was made meanwhile, perhaps too late for it
+        if full is None and before is not None and call.has_failed():  # room was made, perhaps too late for it
             full = replace(before, more=f"while this ran, no file could grow beyond {size(STILL_GROWING)}")
         if full and not call.limits:
             call.limits.append(full)

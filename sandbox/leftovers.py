@@ -20,7 +20,7 @@ _REMOVED = re.compile(r"\.(.+)\.removed")
 def remove(session: Session, prepare: Callable[[], None] = lambda: None) -> None:
     """Delete a session's folder, and all that is in it. `prepare` is called first. Raises SessionBusy.
 
-    It is moved aside in one step while we hold it, so that a crash leaves all of it or nothing that any list would show.
+    It is moved aside in one step while we hold it: a crash leaves all of it, or nothing that any list would show.
     """
     doomed = session.path.with_name(f".{session.id}.removed")
     with session.hold():
