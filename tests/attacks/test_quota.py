@@ -153,8 +153,7 @@ async def test_the_limit_goes_with_the_session_and_others_stay(
             await sandbox.ready()
             await wait_limited(one)
         kept[one.id] = projects.project_of(one.upper)
-    with session.hold():
-        remove(session)
+    remove(session)
     assert has_limit(state, kept[session.id])
     quota.lift_limits(Sessions(state), engine)
     assert not has_limit(state, kept[session.id])
