@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import pydantic
 
-from sandbox.egress.hosts import pattern
+from sandbox.egress.hosts import is_pattern, pattern
 
 CLAUDES: Final = frozenset(
     """allowAllUnixSockets allowLocalBinding allowMachLookup allowUnixSockets httpProxyPort socksProxyPort
@@ -34,9 +34,11 @@ def _network(text: str) -> str:
     return str(found)
 
 
-_Listed = pydantic.BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-_Hosts = Annotated[tuple[Annotated[str, pydantic.AfterValidator(_host)], ...], _Listed]
-_Networks = Annotated[tuple[Annotated[str, pydantic.AfterValidator(_network)], ...], _Listed]
+LIST: Final = pydantic.BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+"""A list of JSON as a tuple."""
+
+_Hosts = Annotated[tuple[Annotated[str, pydantic.AfterValidator(_host)], ...], LIST]
+_Networks = Annotated[tuple[Annotated[str, pydantic.AfterValidator(_network)], ...], LIST]
 
 
 class NetworkSaid(pydantic.BaseModel):
@@ -66,13 +68,5 @@ def ours(said: object) -> tuple[object, Sequence[str], Sequence[str]]:
     hosts = kept.get("allowedDomains")
     if not isinstance(hosts, list):
         return kept, theirs, ()
-    vain = [host for host in hosts if isinstance(host, str) and not _is_host(host)]
+    vain = [host for host in hosts if isinstance(host, str) and not is_pattern(host)]
     return {**kept, "allowedDomains": [host for host in hosts if host not in vain]}, theirs, vain
-
-
-def _is_host(text: str) -> bool:
-    try:
-        pattern(text)
-    except ValueError:
-        return False
-    return True

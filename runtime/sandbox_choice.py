@@ -134,9 +134,10 @@ class _Choosing:
 
     def _network(self) -> Network:
         """What may leave: lists add up, a repository can only deny. Raises SettingsError."""
-        managed = [one.values["network"] for one in self.managed if "network" in one.values]
-        repository = [one.values["network"] for one in self.repository if "network" in one.values]
-        users = [one.values["network"] for one in self.users if "network" in one.values]
+        managed, users, repository = (
+            [one.values["network"] for one in found if "network" in one.values]
+            for found in (self.managed, self.users, self.repository)
+        )
         given = self._allowed_now()
         is_managed = any(one["managed_only"] for one in managed)
         if is_managed:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final
 
 import pydantic
 
-from runtime.network_settings import NAMES, NetworkSaid, ours
+from runtime.network_settings import LIST, NAMES, NetworkSaid, ours
 from runtime.permissions.errors import SettingsError
 from runtime.permissions.rules import PROJECT_SCOPES, Source
 from runtime.permissions.settings import Document
@@ -81,7 +81,6 @@ def _variable(name: str) -> str:
 _Bytes = Annotated[int, pydantic.BeforeValidator(_bytes), pydantic.Field(gt=0)]
 _Seconds = Annotated[float, pydantic.BeforeValidator(_seconds)]
 _Variable = Annotated[str, pydantic.AfterValidator(_variable)]
-_List = pydantic.BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
 class _Said(pydantic.BaseModel):
@@ -95,8 +94,8 @@ class _Said(pydantic.BaseModel):
     processes: Annotated[int, pydantic.Field(gt=0)] | None = None
     disk: _Bytes | None = None
     idle: _Seconds | None = None
-    include: Annotated[tuple[str, ...], _List] | None = None
-    environment: Annotated[tuple[_Variable, ...], _List] | None = None
+    include: Annotated[tuple[str, ...], LIST] | None = None
+    environment: Annotated[tuple[_Variable, ...], LIST] | None = None
     network: NetworkSaid | None = None
     require_patched: bool | None = pydantic.Field(None, alias="requirePatched")
 

@@ -4,7 +4,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from images import definition, mirror
-from sandbox.egress.hosts import pattern
+from sandbox.egress.hosts import is_pattern
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,9 @@ def distribution(image: str) -> Distribution:
     own = definition.load(image if image in definition.known() else "base")
     lines = mirror.sources(own.suite, own.components)
     urls = [urllib.parse.urlsplit(word) for word in lines.split() if "://" in word]
-    hosts = [f"{url.hostname}:{url.port}" if url.port else str(url.hostname) for url in urls if _is_name(url.hostname)]
+    hosts = [
+        f"{url.hostname}:{url.port}" if url.port else str(url.hostname)
+        for url in urls
+        if is_pattern(url.hostname or "")
+    ]
     return Distribution(tuple(dict.fromkeys(hosts)), lines if image == own.name else "")
-
-
-def _is_name(host: str | None) -> bool:
-    try:
-        pattern(host or "")
-    except ValueError:
-        return False
-    return True

@@ -51,6 +51,15 @@ class Pattern:
         return f"{'*.' if self.is_below else ''}{self.name}{'' if self.port is None else f':{self.port}'}"
 
 
+def is_pattern(text: str) -> bool:
+    """Whether `pattern` takes it."""
+    try:
+        pattern(text)
+    except ValueError:
+        return False
+    return True
+
+
 def pattern(text: str) -> Pattern:
     """What `registry.example`, `*.registry.example` or `registry.example:8443` means.
 
