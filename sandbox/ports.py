@@ -22,7 +22,7 @@ class PortStream:
         stream.most = 2 * WINDOW
         self._port = port
         self._owed = 0
-        self._has_said_all = self.is_over = False
+        self._has_said_all = False
 
     async def answered(self, seconds: float | None) -> None:
         """Wait until somebody is there. Raises PortClosed if nobody is, or not in so many seconds."""
@@ -60,7 +60,7 @@ class PortStream:
 
     async def end(self) -> None:
         """Break it off, if it is not over."""
-        if not self.is_over:
+        if not self._stream.is_over:
             with anyio.CancelScope(shield=True), contextlib.suppress(SandboxLost):
                 await self._stream.send(Kind.KILL)
 
@@ -74,7 +74,7 @@ class PortStream:
                 self._has_said_all = True
                 return None
             case _:
-                self._has_said_all = self.is_over = True
+                self._has_said_all = True
                 if done_of(frame).gone == "refused":
                     raise PortClosed(f"nothing inside listens on port {self._port}")
                 if done_of(frame).gone is not None:

@@ -1,6 +1,7 @@
 """A connection from inside as the libraries know one: a byte stream, under TLS or not."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -18,27 +19,21 @@ class Pipe(anyio.abc.ByteStream):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:  # noqa: ARG002 - a frame is never larger
         """What came next."""
-        try:
+        with _broken():
             data = await self._connection.receive()
-        except SandboxError as error:
-            raise anyio.BrokenResourceError from error
         if not data:
             raise anyio.EndOfStream
         return data
 
     async def send(self, item: bytes) -> None:
         """Say something."""
-        try:
+        with _broken():
             await self._connection.send(item)
-        except SandboxError as error:
-            raise anyio.BrokenResourceError from error
 
     async def send_eof(self) -> None:
         """Say no more."""
-        try:
+        with _broken():
             await self._connection.send_end()
-        except SandboxError as error:
-            raise anyio.BrokenResourceError from error
 
     async def aclose(self) -> None:
         """Whoever gave the connection ends it."""
@@ -47,3 +42,11 @@ class Pipe(anyio.abc.ByteStream):
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         """None."""
         return {}
+
+
+@contextlib.contextmanager
+def _broken() -> Iterator[None]:
+    try:
+        yield
+    except SandboxError as error:
+        raise anyio.BrokenResourceError from error

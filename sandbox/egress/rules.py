@@ -55,10 +55,6 @@ class Rules:
             return "unlisted"
         return None if method is None or method in READS else "method"
 
-    def writes(self, host: str, port: int) -> bool:
-        """Whether a host may be told anything, bodies and other methods too."""
-        return self.refusal(host, port, "POST") is None
-
     def reaches(self, address: Address) -> bool:
         """Whether an address that a name resolved to may be connected to: a public one, or one of the list."""
         plain = _plain(address)
