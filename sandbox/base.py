@@ -79,6 +79,11 @@ class ExecResult:
     limits: tuple[LimitReached, ...] = ()
     refused: tuple[str, ...] = ()
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said besides: a sentence for each limit reached, and for each request refused."""
+        return (*map(str, self.limits), *self.refused)
+
 
 class Process(Protocol):
     """A command that runs on while other calls are made, and ends with the sandbox if nothing ended it before.

@@ -37,10 +37,8 @@ class Passing:
             self("stderr", b"paddock: the command ran out of time and was ended\n")
         if result.is_unwatched:
             self("stderr", b"paddock: outcome unknown: the process that watched the command inside was killed\n")
-        for limit in result.limits:
-            self("stderr", f"paddock: {limit}\n".encode())
-        for sentence in result.refused:
-            self("stderr", f"paddock: {sentence}\n".encode())
+        for remark in result.remarks:
+            self("stderr", f"paddock: {remark}\n".encode())
 
     def _write(self, name: Stream, data: bytes) -> None:
         stream = self._streams[name]

@@ -133,7 +133,7 @@ def detail(process: Process, text: str) -> dict[str, Any]:
 def state(process: Process) -> str:
     """One line: which command, how it stands, which limits it reached, and what it was not let ask."""
     ended = process.result
-    return "; ".join([standing(process), *(() if ended is None else (*map(str, ended.limits), *ended.refused))])
+    return "; ".join([standing(process), *(() if ended is None else ended.remarks)])
 
 
 def standing(process: Process) -> str:

@@ -151,7 +151,7 @@ def told(given: BashInput, result: ExecResult, *, notes: list[str], where: str, 
     stdout = bounded(result.stdout, max(TOLD - len(stderr), TOLD // 3), where=where)
     meaning = BENIGN.get(last_program(given.command), "") if result.exit_code == 1 and not result.timed_out else ""
     bad = result.timed_out or (result.exit_code != 0 and not meaning)
-    notes = [*map(str, result.limits), *result.refused, *notes]
+    notes = [*result.remarks, *notes]
     how = ending(result, limit=given.timeout / 1000, meaning=meaning)
     parts = [how, stdout.rstrip("\n"), stderr.rstrip("\n")]
     if result.left_running:
