@@ -185,7 +185,7 @@ class _Collector:
 
     def _is_empty(self, path: bytes) -> bool:
         with opened(self._upper, path) as descriptor:
-            return not os.listdir(descriptor) and not is_opaque(descriptor)
+            return not names_now(descriptor) and not is_opaque(descriptor)
 
     def _hidden(self, level: Level, host: int, collisions: Mapping[bytes, str]) -> None:
         """An opaque folder hides all of the checkout's: what stood there at the start and is not here was deleted."""

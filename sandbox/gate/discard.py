@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.errors import FileError, StateError
 from sandbox.gate.manifest import Manifest
-from sandbox.gate.syscalls import DIRECTORY
+from sandbox.gate.syscalls import DIRECTORY, names_now
 from sandbox.gate.upper import OPAQUE
 from sandbox.sessions import Session
 
@@ -141,7 +141,7 @@ def _remove(parent: int, name: bytes) -> None:
 
 def _emptied(folder: int) -> list[bytes]:
     """Delete what takes one step each in a folder; the folders that have to be emptied first."""
-    return [name for name in map(os.fsencode, os.listdir(folder)) if not _removed(folder, name)]
+    return [name for name in names_now(folder) if not _removed(folder, name)]
 
 
 def _removed(parent: int, name: bytes) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from sandbox.changes import Directory, File, Link, Node
 from sandbox.errors import CheckoutRefused
 from sandbox.gate.blobs import hash_fd
-from sandbox.gate.syscalls import DIRECTORY, FILE, open_beneath, type_word
+from sandbox.gate.syscalls import DIRECTORY, FILE, names_now, open_beneath, type_word
 from sandbox.gate.upper import is_blocked, is_gone
 
 OWNER_EXECUTES = 0o100
@@ -58,7 +58,7 @@ def names_in(root: int, path: bytes) -> list[bytes] | None:
     """What the folder `path` below `root` holds, sorted; None if there is no such folder."""
     try:
         with opened(root, path) as directory:
-            return sorted(map(os.fsencode, os.listdir(directory)))
+            return sorted(names_now(directory))
     except OSError as error:
         if is_gone(error) or is_blocked(error):
             return None

@@ -12,6 +12,7 @@ from sandbox.gate.blobs import Blobs
 from sandbox.gate.folders import above
 from sandbox.gate.host import Unusable, facts_at, node_at, opened
 from sandbox.gate.scan import pack
+from sandbox.gate.syscalls import names_now
 from sandbox.gate.upper import is_blocked, is_gone
 
 
@@ -191,8 +192,8 @@ def _check_owner(change: Change, facts: os.stat_result) -> None:
 def _emptied(root: int, change: Change, plan: dict[bytes, Change]) -> None:
     """A folder may only go if all that is in it goes too."""
     with opened(root, change.path) as directory:
-        names = [os.fsencode(name) for name in os.listdir(directory)]
-    for name in sorted(names):
+        names = sorted(names_now(directory))
+    for name in names:
         inside = plan.get(change.path + b"/" + name)
         if inside is None or inside.after is not None:
             raise _Clash(f"is a folder that still holds {escape(name)}")

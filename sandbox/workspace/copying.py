@@ -16,7 +16,7 @@ from functools import partial
 from sandbox.escape import escape
 from sandbox.gate.host import lstat, shut
 from sandbox.gate.names import is_reserved
-from sandbox.gate.syscalls import FILE, open_beneath
+from sandbox.gate.syscalls import FILE, names_now, open_beneath
 from sandbox.hiding.hidden import NOTHING, Hidden
 
 TRIES = 3
@@ -168,8 +168,7 @@ def _give_link_facts(target: int, name: bytes, facts: os.stat_result) -> None:
 
 def names_of(directory: int, path: bytes) -> list[bytes]:
     """What an open folder holds; at the top without what is ours in the middle of an apply."""
-    names = map(os.fsencode, os.listdir(directory))
-    return [name for name in names if path or not is_reserved(name)]
+    return [name for name in names_now(directory) if path or not is_reserved(name)]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.gate.host import lstat, opened
-from sandbox.gate.syscalls import DIRECTORY, open_beneath
+from sandbox.gate.syscalls import DIRECTORY, names_now, open_beneath
 from sandbox.gate.upper import is_blocked, is_gone, is_opaque, kind_of
 
 
@@ -39,7 +39,7 @@ class Layers:
 
     def within(self, folder: bytes, layers: tuple[int, ...]) -> Iterator[Place]:
         """What a folder that these layers make holds, by name. Raises OSError for one that may not be read."""
-        return self._merged(folder, layers, lambda here: map(os.fsencode, os.listdir(here)))
+        return self._merged(folder, layers, names_now)
 
     def at(self, path: bytes) -> Place | None:
         """What the merged tree has at a path; None if there is nothing. Raises OSError."""
