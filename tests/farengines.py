@@ -10,6 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.base import Command
+from sandbox.engine import Engine
+from sandbox.labels import Owned
+from sandbox.opening import opened
+from sandbox.sessions import Session
+
 SECONDS = 30.0
 SSHD = """
 Port {port}
@@ -140,3 +146,20 @@ def named(folder: Path) -> Mapping[str, str]:
 
 def _openssl(*words: str | Path) -> None:
     subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+async def is_like_any_other(address: str, session: Session, engine: Engine) -> None:
+    """A session on the engine at an address, which is `engine`: much goes there and back, and nothing stays behind."""
+    remote = Engine.connect({"DOCKER_HOST": address})
+    assert remote.kind == engine.kind
+    async with opened(session, remote) as sandbox:
+        data = b"x" * 3_000_000
+        done = await sandbox.run(Command(["bash", "-c", "cat; echo made > new.txt"], sandbox.root, stdin=data))
+        assert len(done.stdout.all) + done.stdout.omitted == len(data)
+        assert [one.path for one in (await sandbox.freeze()).changes] == [b"new.txt"]
+    assert left(session, engine) == []
+
+
+def left(session: Session, engine: Engine) -> list[Owned]:
+    """What an engine still has of a session."""
+    return [one for one in (*engine.containers(), *engine.volumes()) if one.owner.session == session.id]

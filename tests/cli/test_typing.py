@@ -14,13 +14,23 @@ TALK = ("{tools: [{Bash: {command: 'echo two >> a.txt'}}]}", "{text: Done.}")
 
 
 @pytest.fixture
-def talking(terminal, project, script):
-    """A conversation after its first turn, with something to say about it."""
-    seen = terminal("--script", script(*TALK), cwd=project)
-    seen.wait_for("/help")
-    seen.send("go\r")
-    seen.wait_for("default · 1 file pending")
-    return seen
+def talk(terminal, project, script):
+    """Opens a conversation, with variables of its own, and leads it through a first turn that changes a file."""
+
+    def opened(**more):
+        seen = terminal("--script", script(*TALK), cwd=project, **more)
+        seen.wait_for("/help")
+        seen.send("go\r")
+        seen.wait_for("default · 1 file pending")
+        return seen
+
+    return opened
+
+
+@pytest.fixture
+def talking(talk):
+    """Such a conversation."""
+    return talk()
 
 
 @pytest.mark.engine
@@ -54,14 +64,11 @@ def test_ctrl_d_in_a_turn_ends_the_conversation_after_it(terminal, project, scri
 
 
 @pytest.mark.engine
-def test_an_editor_within_a_conversation_finds_a_terminal_as_ever(terminal, project, script, tmp_path):
+def test_an_editor_within_a_conversation_finds_a_terminal_as_ever(talk, project, tmp_path):
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\ncase "$1" in *.txt) echo "which word?"; read -r word; echo "$word" >> "$1" ;; esac\n')
     editor.chmod(0o755)
-    seen = terminal("--script", script(*TALK), cwd=project, EDITOR=str(editor))
-    seen.wait_for("/help")
-    seen.send("go\r")
-    seen.wait_for("default · 1 file pending")
+    seen = talk(EDITOR=str(editor))
     seen.press("/review\r", "[  pending ]")
     seen.press("e", "which word?")
     seen.press("mime\x7f\x7fne\r", "edited by you")

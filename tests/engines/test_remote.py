@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.base import Command
 from sandbox.engine import Engine
-from sandbox.opening import opened
+from tests.farengines import is_like_any_other
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -48,11 +47,4 @@ def address(engine: Engine) -> Iterator[str]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py leaves a socket open
 async def test_a_session_over_tcp_is_like_any_other(address, session, engine):
-    remote = Engine.connect({"DOCKER_HOST": address})
-    assert remote.kind == engine.kind
-    async with opened(session, remote) as sandbox:
-        data = b"x" * 3_000_000
-        done = await sandbox.run(Command(["bash", "-c", "cat; echo made > new.txt"], sandbox.root, stdin=data))
-        assert len(done.stdout.all) + done.stdout.omitted == len(data)
-        assert [one.path for one in (await sandbox.freeze()).changes] == [b"new.txt"]
-    assert [one for one in engine.containers() if one.owner.session == session.id] == []
+    await is_like_any_other(address, session, engine)

@@ -23,7 +23,7 @@ from sandbox.opening import opened, prepare
 from sandbox.sessions import Sessions
 from sandbox.ssh_tunnel import Far, tunnel
 from tests.cli.conftest import elsewhere, paddock, project, variables  # noqa: F401 - fixtures
-from tests.farengines import free_port, sshd
+from tests.farengines import free_port, is_like_any_other, left, sshd
 from tests.secondengine import second_engine
 
 pytestmark = [
@@ -72,10 +72,6 @@ def session(state, checkout, image):
     return prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
 
 
-def left(session, engine):
-    return [one for one in (*engine.containers(), *engine.volumes()) if one.owner.session == session.id]
-
-
 def wait_until(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -105,14 +101,7 @@ def children(pid: int) -> list[int]:
 
 
 async def test_a_session_over_ssh_is_like_any_other(far, session, engine):
-    remote = Engine.connect({"DOCKER_HOST": far.address})
-    assert remote.kind == engine.kind
-    async with opened(session, remote) as sandbox:
-        data = b"x" * 3_000_000
-        done = await sandbox.run(Command(["bash", "-c", "cat; echo made > new.txt"], sandbox.root, stdin=data))
-        assert len(done.stdout.all) + done.stdout.omitted == len(data)
-        assert [one.path for one in (await sandbox.freeze()).changes] == [b"new.txt"]
-    assert left(session, engine) == []
+    await is_like_any_other(far.address, session, engine)
     assert len(ssh_of(os.getpid())) == 1  # for all of it
 
 
