@@ -200,14 +200,25 @@ def reap(main):
     end = None
     while True:
         try:
-            pid, code = os.waitpid(-1, os.WNOHANG)
+            pid, code = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
         except ChildProcessError:
             return end, False
         if pid == 0:
             return end, True
-        if pid == main:
+        if os.WIFSTOPPED(code):
+            if (
+                pid == main and user_of(main) == os.getuid()
+            ):  # no tool yet: it waits for its call, and a tool stopped it
+                signal_quietly(main, signal.SIGCONT)
+        elif pid == main:
             number = os.WTERMSIG(code) if os.WIFSIGNALED(code) else 0
             end = (128 + number if number else os.WEXITSTATUS(code), number)
+
+
+def user_of(pid):
+    """Whose a child is, by its own number: while it is ours, nothing else of it can be looked at."""
+    with open("/proc/%d/status" % pid, encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Uid:"))
 
 
 def refuse(status, problem):
