@@ -118,7 +118,7 @@ print(len(before) >= 4, set(before) - set(ours()), {{fields(pid)["State"].split(
 """
 
 
-@pytest.mark.parametrize("number", [9, 15, 10, 19, 34, 64])
+@pytest.mark.parametrize("number", [9, 19, *(pytest.param(one, marks=pytest.mark.slow) for one in (10, 15, 34, 64))])
 @in_profiles(STRICT, DEFAULT, EGRESS, BUILD)
 async def test_i14_no_process_of_ours_can_be_ended_or_stopped(sandbox: DockerSandbox, number: int) -> None:
     result, attack = await beside(sandbox, SOME, KILLING.replace("NUMBER", str(number)))
