@@ -20,7 +20,7 @@ from sandbox.egress.hosts import canonical
 from sandbox.egress.judge import Judge
 from sandbox.egress.record import Exchange, Record, kept_path
 from sandbox.egress.rules import READS, Why
-from sandbox.egress.talk import Talk, has_body
+from sandbox.egress.talk import Talk, tells
 from sandbox.egress.upstream import Destination, NotPublic, Resolve, resolved
 from sandbox.sessions import now
 
@@ -123,8 +123,8 @@ class Proxy:
         if request is None:
             return await self.judge.refusal(to.host, to.port)
         method = request.method.decode()
-        if method in READS and has_body(request):
-            method = "POST"  # a body is telling, whatever it is called
+        if method in READS and tells(request):
+            method = "POST"
         return await self.judge.refusal(to.host, to.port, method)
 
     async def _refuse(self, client: Talk, exchange: Exchange, why: Why) -> bool:

@@ -14,6 +14,9 @@ BETWEEN_HOPS = frozenset(
 )
 """What one hop says to the next, and is not passed on (RFC 9110, 7.6.1); how a body is framed, each hop says itself."""
 
+_OTHER_METHODS = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
+"""By these headers some servers take a request for one with the method that they name (a habit, no standard)."""
+
 
 class Talk:
     """`role` is whom we are: `h11.SERVER` to the sandbox, `h11.CLIENT` to the host that is asked."""
@@ -80,9 +83,9 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
     return [(name, value) for name, value in found if name not in BETWEEN_HOPS and name not in named - {b"host"}]
 
 
-def has_body(request: h11.Request) -> bool:
-    """Whether a request brings anything along."""
+def tells(request: h11.Request) -> bool:
+    """Whether a request may tell the other end something whatever its method: by a body, or by naming another one."""
     return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        name in _OTHER_METHODS or name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
         for name, value in request.headers
     )

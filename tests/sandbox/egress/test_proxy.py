@@ -82,6 +82,15 @@ async def test_n09_nothing_is_told_to_a_host_that_may_be_read_from(connect, outs
     assert [exchange.method for exchange in log(session)] == ["POST", "PUT", "DELETE", "GET"]
 
 
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+async def test_n09_a_read_that_is_to_be_taken_for_another_method_is_none(connect, outside, at, refusals, header):
+    for network, wanted in ((outside.network(), 403), (outside.network(writable=(at,), allowed=()), 200)):
+        async with connect(network) as client:
+            await tunnel(client, at)
+            assert (await client.ask("GET", "/", at, headers=[(header, "DELETE")]))[0] == wanted
+    assert [(refused.method, refused.refused) for refused in refusals] == [("GET", "method")]
+
+
 async def test_a_host_that_may_be_told_anything_is(connect, outside, at, session):
     async with connect(outside.network(writable=(at,), allowed=())) as client:
         await tunnel(client, at)
