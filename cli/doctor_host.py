@@ -4,9 +4,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.doctor_check import Check, Verdict
 from cli.environment import Environment
+
+if TYPE_CHECKING:
+    from sandbox.gate.syscalls import Renames
 
 GIB = 1024**3
 LITTLE_SPACE = 2 * GIB
@@ -46,6 +50,15 @@ def checkout(folder: Path) -> Check:
         )
 
 
+def of_renames(renames: "Renames") -> str:
+    """What an apply does on such a file system."""
+    if renames.exchange:
+        return "swaps files in one step"
+    if renames.are_enough:
+        return "cannot swap files: an apply looks twice instead"
+    return "cannot rename without overwriting, so nothing can be applied here: `paddock diff --patch` is the way"
+
+
 def _file_system(place: Path) -> Check:
     from sandbox.gate.syscalls import probe
 
@@ -54,7 +67,7 @@ def _file_system(place: Path) -> Check:
         renames = probe(folder)
     finally:
         os.close(folder)
-    said = ["swaps files in one step" if renames.exchange else "cannot swap files: an apply looks twice instead"]
+    said = [of_renames(renames)]
     (place / "Caf\u00e9").touch()
     if (place / "cAF\u00e9").exists():
         said.append("does not tell case apart")

@@ -23,6 +23,8 @@ from sandbox.ssh_tunnel import tunnel
 
 CANNOT_MOUNT = ("failed to mount local volume", "error while mounting volume", "mounting volume")
 """What engines say when a container's volume cannot be mounted: Docker's, and Podman's."""
+NO_LAYER = "the file system of the state folder takes no layer of an overlay"
+"""What the kernel means by an invalid argument then: it is NFS, or an overlay itself."""
 
 CONNECT_SECONDS = 10
 SILENCE = (
@@ -62,7 +64,8 @@ def _translated(error: docker.errors.APIError) -> SandboxError:
     if "no space left" in reason:
         return SandboxError(f"the engine's disk is full: {reason}")
     if any(words in reason for words in CANNOT_MOUNT):
-        return Unmountable(f"the engine cannot mount the workspace: {reason}")
+        text = f"the engine cannot mount the workspace: {reason}"
+        return Unmountable(text, NO_LAYER) if "invalid argument" in reason else Unmountable(text)
     if "not running" in reason:  # it ended between being found and being asked
         return SandboxLost(f"the sandbox has ended: {reason}")
     return SandboxError(f"the engine refused: {reason}")

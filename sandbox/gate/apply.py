@@ -191,7 +191,7 @@ class _Apply:
     def _exchange(self, journal: Journal) -> Exchange:
         """How to swap two names here. Raises CheckoutRefused where even the least we need is missing."""
         renames = probe(journal.new)
-        if not renames.noreplace:
+        if not renames.are_enough:
             raise CheckoutRefused(
                 f"the file system of {self.checkout} cannot rename without overwriting, so nothing is applied to it: "
                 "use `paddock diff --patch` and apply the patch elsewhere"

@@ -24,7 +24,10 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 """Flags to open what may be a regular file: never follows a link, never waits on a fifo."""
 
-_PROBES = (b"probe-1", b"probe-2", b"probe-3")
+NOT_KNOWN = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system says to a kind of rename that it has not."""
+
+_PROBES = (b"probe-1", b"probe-2", b"probe-3", b"probe-4")
 
 _LONGEST = 3000  # bytes of path a single call gets; the kernel stops at 4096
 
@@ -160,20 +163,27 @@ def file_system(descriptor: int) -> int:
 
 @dataclass(frozen=True)
 class Renames:
-    """Which careful renames a file system knows."""
+    """Which careful ways to give a name a file system knows: `links` are made over nothing as well."""
 
     noreplace: bool
     exchange: bool
+    links: bool
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether files can be applied without overwriting what somebody saves in that moment."""
+        return self.noreplace or self.links
 
 
 def probe(directory: int) -> Renames:
-    """Try both on fresh files in `directory`, a private one. Raises OSError if nothing can be written there."""
+    """Try them on fresh files in `directory`, a private one. Raises OSError if nothing can be written there."""
     _clear(directory)  # a probe may have been cut short
     for name in _PROBES[:2]:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory))
     try:
         return Renames(
             exchange=_works(lambda: exchange(directory, _PROBES[0], directory, _PROBES[1])),
+            links=_works(lambda: os.link(_PROBES[1], _PROBES[3], src_dir_fd=directory, dst_dir_fd=directory)),
             noreplace=_works(lambda: rename_noreplace(directory, _PROBES[0], directory, _PROBES[2])),
         )
     finally:
@@ -190,7 +200,7 @@ def _works(call: Callable[[], None]) -> bool:
     try:
         call()
     except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        if error.errno in (*NOT_KNOWN, errno.EPERM):  # the last is what link says where there are no links
             return False
         raise
     return True

@@ -12,10 +12,10 @@ from typing import Literal
 from sandbox.changes import Directory, Node
 from sandbox.gate.host import Unusable, node_at, opened
 from sandbox.gate.journal import Journal
+from sandbox.gate.moves import are_one, is_there, put_in, take_out
 from sandbox.gate.past import give
 from sandbox.gate.preimages import Conflict
 from sandbox.gate.steps import MakeFolder, Place, Remove, RemoveFolder, SetRights, Step, Swap
-from sandbox.gate.syscalls import rename_noreplace
 from sandbox.gate.upper import is_blocked, is_gone
 
 Exchange = Callable[[int, bytes, int, bytes], None]
@@ -81,16 +81,16 @@ class Transaction:
 
     def _remove(self, step: Remove) -> None:
         folder, name, slot = *_split(step.path), _slot(step.slot)
-        is_done = self._again and _exists(self._journal.old, slot)
+        is_done = self._again and is_there(self._journal.old, slot)
         if is_done and _node(self._journal.old, slot) == step.before:
             return  # removed before the crash, and perhaps its folder too
         with opened(self._root, folder) as directory:
             self._touched.add(folder)
             if not is_done:
-                rename_noreplace(directory, name, self._journal.old, slot)
+                take_out(directory, name, self._journal.old, slot)
             if _node(self._journal.old, slot) != step.before:
                 self._keep(step.path, _MEANWHILE)
-                rename_noreplace(self._journal.old, slot, directory, name)
+                put_in(self._journal.old, slot, directory, name)
 
     def _remove_folder(self, step: RemoveFolder) -> None:
         folder, name = _split(step.path)
@@ -138,7 +138,7 @@ class Transaction:
         with opened(self._root, folder) as directory:
             self._touched.add(folder)
             try:
-                rename_noreplace(self._journal.new, slot, directory, name)
+                put_in(self._journal.new, slot, directory, name)
             except FileExistsError:
                 if _node(directory, name) != step.after:
                     self._keep(step.path, "was made in the checkout while the changes were applied: yours was kept")
@@ -223,20 +223,25 @@ def exchange_in_two(first_directory: int, first: bytes, second_directory: int, s
 
     Raises FileExistsError if somebody made the first name in that moment; it is theirs then.
     """
-    rename_noreplace(first_directory, first, second_directory, second + _ASIDE)
-    rename_noreplace(second_directory, second, first_directory, first)
-    rename_noreplace(second_directory, second + _ASIDE, second_directory, second)
+    take_out(first_directory, first, second_directory, second + _ASIDE)
+    put_in(second_directory, second, first_directory, first)
+    take_out(second_directory, second + _ASIDE, second_directory, second)
 
 
 def settle(first_directory: int, first: bytes, second_directory: int, second: bytes) -> None:
     """Bring an `exchange_in_two` that was cut short to one of its two ends."""
     aside = second + _ASIDE
-    if not _exists(second_directory, aside):
+    if not is_there(second_directory, aside):
         return
-    if not _exists(second_directory, second):
-        rename_noreplace(second_directory, aside, second_directory, second)
-    elif not _exists(first_directory, first):
-        rename_noreplace(second_directory, aside, first_directory, first)
+    if are_one(first_directory, first, second_directory, aside):  # put back, not yet taken from here
+        os.unlink(aside, dir_fd=second_directory)
+        return
+    if are_one(first_directory, first, second_directory, second):  # put in, not yet taken from here
+        os.unlink(second, dir_fd=second_directory)
+    if not is_there(second_directory, second):
+        take_out(second_directory, aside, second_directory, second)
+    elif not is_there(first_directory, first):
+        put_in(second_directory, aside, first_directory, first)
 
 
 def _node(directory: int, name: bytes) -> Node | Unusable | None:
@@ -260,14 +265,6 @@ def _split(path: bytes) -> tuple[bytes, bytes]:
 
 def _slot(number: int) -> bytes:
     return str(number).encode()
-
-
-def _exists(directory: int, name: bytes) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _is_folder(root: int, path: bytes) -> bool:

@@ -7,10 +7,11 @@ import pytest
 
 from cli import setup
 from cli.doctor_engine import of_engine
-from cli.doctor_host import checkout
+from cli.doctor_host import checkout, of_renames
 from sandbox import bootstrap
 from sandbox.advisories import holes
 from sandbox.engine import Engine
+from sandbox.gate.syscalls import Renames
 
 FACTS = {
     "ServerVersion": "29.5.1", "Driver": "overlay2", "CgroupVersion": "2", "MemoryLimit": True, "SwapLimit": True,
@@ -26,6 +27,19 @@ def said(**facts):
 def test_an_engine_with_every_layer_is_all_ok():
     assert {verdict for verdict, _ in said().values()} == {"ok"}
     assert said()["runtime"][1] == "runc, and with --runtime crun"
+
+
+@pytest.mark.parametrize(
+    ("renames", "text"),
+    [
+        (Renames(noreplace=True, exchange=True, links=True), "swaps files in one step"),
+        (Renames(noreplace=True, exchange=False, links=False), "looks twice"),
+        (Renames(noreplace=False, exchange=False, links=True), "looks twice"),
+        (Renames(noreplace=False, exchange=False, links=False), "nothing can be applied here"),
+    ],
+)
+def test_what_an_apply_can_rely_on_is_said(renames, text):
+    assert text in of_renames(renames)
 
 
 @pytest.mark.parametrize(

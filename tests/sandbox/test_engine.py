@@ -14,8 +14,10 @@ import requests
 from images.errors import UnknownImage
 from images.image import Image
 from sandbox.base import Command
+from sandbox.docker_calls import engine_calls
 from sandbox.engine import Engine
-from sandbox.errors import EngineUnavailable, FileError, SandboxLost
+from sandbox.engine_places import EnginePlace
+from sandbox.errors import EngineUnavailable, FileError, SandboxLost, Unmountable
 from sandbox.labels import Owner, labels
 from sandbox.opening import opened
 from sandbox.sessions import Session
@@ -86,6 +88,17 @@ def test_c09_an_image_that_is_gone_is_named(engine: Engine) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py leaves that socket open
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [("no such file or directory", "does not see this machine"), ("invalid argument", "takes no layer of an overlay")],
+)
+def test_why_a_workspace_cannot_be_mounted_is_told_apart(reason: str, why: str) -> None:
+    words = f"failed to mount local volume: mount overlay:/var/lib/docker/volumes/x/_data, data: upperdir=/x: {reason}"
+    with pytest.raises(Unmountable) as caught, engine_calls(EnginePlace("unix:///x", "a test's own")):
+        raise docker.errors.APIError("500", explanation=words)
+    assert why in caught.value.why
+
+
 def test_a_silent_engine_is_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(EngineUnavailable, match="paddock doctor --fix"):

@@ -375,6 +375,27 @@ def test_s37_without_exchange_in_the_file_system_it_is_as_good(make, folders):
     assert tree(scene.gate.checkout) == scene.new
 
 
+AS_ON_NFS = hit_from(["renameat2"], 0, "error=EINVAL")
+"""The options of a file system that knows no rename but the plain one."""
+
+
+@MAKERS
+def test_s37_on_a_file_system_like_nfs_killed_at_any_move_the_tree_is_old_or_new(make, folders):
+    make(next(folders)).act()
+    scene = make(next(folders))
+    moves = watched("linkat", "renameat", "unlink", "unlinkat", "rmdir", "rename")
+    ended = traced(scene.work, scene.folder, *AS_ON_NFS, *moves)
+    assert (ended.code, tree(scene.gate.checkout)) == (DONE, scene.new)
+    found = points([name for name in ended.calls if name != "renameat2"])
+    assert {"linkat", "renameat"} <= {name for name, _ in found}
+    for name, number in found:
+        scene = make(next(folders))
+        ended = traced(scene.work, scene.folder, *AS_ON_NFS, *hit(name, number, "signal=KILL"))
+        assert ended.code == KILLED, (name, number)
+        assert traced(scene.recover, scene.folder, *AS_ON_NFS).code in (DONE, REFUSED), (name, number)
+        check(scene, ended, f"killed at {name} {number}")
+
+
 @MAKERS
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
 def test_c11_a_signal_past_the_commit_point_waits_for_the_end(make, folders, name):

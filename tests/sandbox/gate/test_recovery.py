@@ -251,6 +251,28 @@ def test_an_exchange_in_two_that_is_cut_short_is_settled(tmp_path, cut):
     os.close(there)
 
 
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        ({"a": "new", "there/0": "a", "there/0.out": "old"}, {"a": "new", "there/0": "old"}),
+        ({"a": "old", "there/0": "new", "there/0.out": "a"}, {"a": "old", "there/0": "new"}),
+        ({"a": "theirs", "there/0": "new", "there/0.out": "old"}, None),
+    ],
+    ids=["going in", "going back", "theirs"],
+)
+def test_a_move_into_the_checkout_that_left_both_names_is_settled(tmp_path, made, found):
+    """As on NFS, where it is a link and an unlink; what came out may be a version the user has saved meanwhile."""
+    (tmp_path / "there").mkdir()
+    for name, what in made.items():
+        os.link(tmp_path / "a", tmp_path / name) if what == "a" else (tmp_path / name).write_text(what)
+    here, there = os.open(tmp_path, os.O_RDONLY), os.open(tmp_path / "there", os.O_RDONLY)
+    settle(here, b"a", there, b"0")
+    os.close(here)
+    os.close(there)
+    left = {name: (tmp_path / name).read_text() for name in made if (tmp_path / name).exists()}
+    assert left == (found or made)
+
+
 def test_blobs_are_not_needed_to_finish(gate, root):
     _, journal = committed(gate, root)
     journal.close()
