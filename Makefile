@@ -29,6 +29,9 @@ test-slow: .venv/.dev engine ## run the exhaustive tests that take minutes: ever
 test-engines: .venv/.dev engine ## run the suites on rootless Docker, Podman and others, as root (some 15 minutes)
 	@$(PYTEST) -m "slow or not slow" tests/engines $(ARGS)
 
+test-vm: .venv/.dev engine ## run some of the suite on another kernel, emulated, as root (ARGS="FILE ..." for others)
+	@$(BIN)/python -m tests.vm $(ARGS)
+
 test-root: ## run only the tests that mount file systems, which takes root (after `make test`)
 	@$(PYTEST) -m root $(ARGS)
 
@@ -81,4 +84,4 @@ engine: .venv/.runtime
 	@requirements/install bench
 	@touch $@
 
-.PHONY: help demo test test-fast test-slow test-engines test-root check matrix picture bench all lock clean engine
+.PHONY: help demo test test-fast test-slow test-engines test-vm test-root check matrix picture bench all lock clean engine
