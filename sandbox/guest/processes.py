@@ -21,6 +21,7 @@ from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, becom
 from sandbox.guest.wire import CHUNK
 
 OUR_SCORE, TOOL_SCORE = 750, 1000
+NOT_STARTED = 126  # the exit code by which shells tell it
 """Who is killed first when memory runs out: tools, then what can be forked again, and last the guest itself."""
 
 
@@ -171,7 +172,8 @@ def supervise(link, status, config):
     try:
         main = os.fork()
     except OSError as problem:
-        refuse(status, problem)
+        os.write(status, b"exec %d\nalone %d 0\n" % (problem.errno, NOT_STARTED))
+        os._exit(NOT_STARTED)
     if main == 0:
         try:
             die_before_others(TOOL_SCORE)
@@ -226,7 +228,7 @@ def refuse(status, problem):
     number = getattr(problem, "errno", None) or 0
     what = "cwd" if isinstance(problem, NotADirectoryInside) else "exec"
     os.write(status, b"%s %d\n" % (what.encode(), number))
-    os._exit(127 if number in (errno.ENOENT, errno.ENOTDIR) else 126)
+    os._exit(127 if number in (errno.ENOENT, errno.ENOTDIR) else NOT_STARTED)
 
 
 class NotADirectoryInside(OSError):
