@@ -229,7 +229,7 @@ def request(
         "HostConfig": {
             "AutoRemove": True,
             "NetworkMode": "none",
-            "Dns": ["127.0.0.1"],  # nobody is there; else an engine tells inside who the host asks, and which its domain is
+            "Dns": ["127.0.0.1"],  # where nobody is; else engines tell whom the host asks, and its domain
             "DnsSearch": ["."],
             "Sysctls": {**IPC, **(LOOPBACK_OF_VERSION_6 if machine_has_version_6() else {})},
             "IpcMode": "private",
