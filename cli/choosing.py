@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli import exits, place, rules
 from cli.ask import Person, has_person
@@ -88,17 +88,17 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     except UnknownRuntime as error:
         raise exits.Misuse(str(error)) from error
     if found.must_be_patched:
-        _refuse_holes(facts)
+        _refuse_holes(engine)
     _consent(found.choice.profile, said, is_named=not found.needs_consent)
     if session is not None and found.choice != session.meta().choice:
         session.save(session.meta().model_copy(update={"choice": found.choice}))
     return Agreed(found.choice, runtime)
 
 
-def _refuse_holes(facts: Mapping[str, Any]) -> None:
-    from sandbox.advisories import holes
+def _refuse_holes(engine: "Engine") -> None:
+    from sandbox.advisories import changelogs, holes
 
-    found = holes(facts)
+    found = holes(engine.known, changelogs(engine.place))
     if found:
         raise exits.CliError(
             f"{found[0].sentence}, and settings require a patched engine (requirePatched): "

@@ -99,10 +99,12 @@ def _found(
 ) -> Iterator[Check]:
     """An engine that answers, what lies on it, and a sandbox there."""
     from cli import doctor_engine
+    from sandbox.advisories import changelogs
 
     must_be_patched |= found is not None and found.must_be_patched
     yield Check("socket", "ok", f"{engine.place.address} ({engine.place.why})")
-    yield from doctor_engine.of_engine(engine.known, must_be_patched=must_be_patched)
+    docs = changelogs(engine.place)
+    yield from doctor_engine.of_engine(engine.known, docs=docs, must_be_patched=must_be_patched)
     yield doctor_engine.leftovers(engine)
     yield _said(image)
     if image is not None and found is not None:

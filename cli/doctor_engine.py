@@ -1,6 +1,7 @@
 """What `paddock doctor` says of the engine: versions, layers that protect the host, runtimes, known holes."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.doctor_check import Check
@@ -10,8 +11,8 @@ if TYPE_CHECKING:
     from sandbox.engine_kind import Kind
 
 
-def of_engine(facts: Mapping[str, Any], *, must_be_patched: bool) -> Iterator[Check]:
-    """All that the engine says of itself."""
+def of_engine(facts: Mapping[str, Any], *, docs: Path | None, must_be_patched: bool) -> Iterator[Check]:
+    """All that the engine says of itself; `docs` as in `holes`."""
     from sandbox.engine_kind import kind_of
 
     kind = kind_of(facts)
@@ -21,7 +22,7 @@ def of_engine(facts: Mapping[str, Any], *, must_be_patched: bool) -> Iterator[Ch
     yield _users(kind)
     yield _runtimes(facts)
     if kind.product == "Docker":
-        yield from _holes(facts, must_be_patched=must_be_patched)
+        yield from _holes(facts, docs, must_be_patched=must_be_patched)
     elif must_be_patched:
         yield Check("hole", "failed", f"whether {kind.name} has known holes is not known here", 1)
     else:
@@ -63,10 +64,10 @@ def _runtimes(facts: Mapping[str, Any]) -> Check:
     return Check("runtime", "ok", f"{default}, and with --runtime {others}" if others else str(default))
 
 
-def _holes(facts: Mapping[str, Any], *, must_be_patched: bool) -> Iterator[Check]:
+def _holes(facts: Mapping[str, Any], docs: Path | None, *, must_be_patched: bool) -> Iterator[Check]:
     from sandbox.advisories import holes, versions
 
-    found = holes(facts)
+    found = holes(facts, docs)
     for hole in found:
         if must_be_patched:
             yield Check("hole", "failed", hole.sentence, 1)

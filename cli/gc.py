@@ -43,7 +43,10 @@ class _Removed:
 
 def gc(
     days: Annotated[
-        int, typer.Option("--days", min=0, metavar="N", help="Remove settled sessions older than N days.")
+        int,
+        typer.Option(
+            "--days", min=0, metavar="N", help="Remove settled sessions and unused volumes older than N days."
+        ),
     ] = 30,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say what would be removed, and remove nothing.")
@@ -53,7 +56,7 @@ def gc(
 ) -> int:
     """Remove what dead runs left behind, volumes that serve nothing any more, and old sessions without pending changes.
 
-    A session with pending changes is always kept: `paddock sessions rm --discard ID` is the only way to lose them.
+    A session with pending changes is always kept: only `paddock discard` and `paddock sessions rm --discard` lose them.
     What a removed session has applied stays applied, and can no longer be taken back. What belongs to a process that
     lives, or to somebody else, is never touched.
     """

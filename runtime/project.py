@@ -16,7 +16,7 @@ from runtime.permissions.policy import Policy
 from runtime.permissions.sources import own_files, policy_for
 from runtime.sandbox_choice import Flags, chosen
 from runtime.settings import Bounds, ModelChoice, Places
-from sandbox.advisories import holes
+from sandbox.advisories import changelogs, holes
 from sandbox.base import Call, Command, ExecResult, Sandbox
 from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
@@ -207,6 +207,6 @@ def _chosen(folder: Path, flags: Flags, engine: Engine, session: Session | None)
         )
     facts = engine.known
     checked_runtime(found.choice.runtime, facts)
-    if found.must_be_patched and (known := holes(facts)):
+    if found.must_be_patched and (known := holes(facts, changelogs(engine.place))):
         raise SandboxError(f"{known[0].sentence}, and settings require a patched engine (requirePatched)")
     return found.choice

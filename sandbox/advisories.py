@@ -6,7 +6,7 @@ untrusted code with these versions, from engine 20.10 on, as known in September 
 (the CRI plugin), Swarm, BuildKit or Docker Desktop, and CVE-2026-41579, which Docker's own layers hide.
 
 A distribution may have put a fix into an older version. Whether it did, its package's changelog says, and that is
-looked at where it lies on this machine.
+looked at where it lies on this machine and the engine does, too.
 """
 
 import gzip
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from sandbox.engine_places import EnginePlace
 from sandbox.versions import Version, has, version_of
 
 Component = Literal["Engine", "containerd", "runc"]
@@ -153,15 +154,23 @@ class Hole:
         )
 
 
-def holes(facts: Mapping[str, Any], docs: Path = DOCS) -> Sequence[Hole]:
-    """Every known hole of an engine that says these `facts` (`Engine.facts`), parts whose version nobody knows too."""
+def changelogs(place: EnginePlace) -> Path | None:
+    """Where those of an engine's packages lie; None if its address leads to another machine, which has its own."""
+    return DOCS if place.socket is not None else None
+
+
+def holes(facts: Mapping[str, Any], docs: Path | None = DOCS) -> Sequence[Hole]:
+    """Every known hole of an engine that says these `facts` (`Engine.facts`), parts whose version nobody knows too.
+
+    `docs` holds the changelogs of its packages; None where nobody can see them.
+    """
     found: list[Hole] = []
     for component, text in versions(facts).items():
         version = version_of(text)
         if version is None:
             found.append(Hole(component, text, None))
             continue
-        fixed = _named_fixed(component, docs) if version.is_packaged else frozenset[str]()
+        fixed = _named_fixed(component, docs) if version.is_packaged and docs is not None else frozenset[str]()
         found += [Hole(component, text, one, version.is_packaged) for one in _about(component, version, fixed)]
     return found
 
@@ -175,6 +184,8 @@ def versions(facts: Mapping[str, Any]) -> Mapping[Component, str]:
     """What an engine says of itself and its parts; a part it does not name, another runtime perhaps, is not here."""
     told = facts.get("Version") or {}
     parts = {one.get("Name"): str(one.get("Version", "")) for one in told.get("Components") or ()}
+    if "Podman Engine" in parts:
+        parts["Engine"] = f"Podman {parts['Podman Engine']}"  # of which nothing is listed here
     parts.setdefault("Engine", str(facts.get("ServerVersion", "")))
     return {component: parts[component] for component in PACKAGES if component in parts}
 

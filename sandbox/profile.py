@@ -51,11 +51,11 @@ class User:
 class Profile:
     """What tools may do, and how much of it. Sizes are bytes; `cpus` is a share of the machine's.
 
-    `processes` counts threads too. `user`: whom tools run as, None for the invoking user. `capabilities` are theirs;
-    `gains`: a setuid program may add to them. `changes_image`: the root file system can be written, in a layer that is
-    thrown away. `changes_workspace`: the workspace can; else the home folder is all there is. `runs_temporary`: what is
-    written to /tmp can be run, not only what is written to the home folder. `has_proxy`: our proxy lets out what the
-    session's choice names; no profile has any other network.
+    `processes` counts threads too. `user`: whom tools run as, None for the invoking user. `capabilities` are
+    theirs; `gains`: a setuid program may add to them. `changes_image`: the root file system can be written, in a
+    layer that is thrown away. `changes_workspace`: the workspace can; else the folders in memory are all there is.
+    `runs_temporary`: what is written to /tmp can be run, not only what is written to the home folder. `has_proxy`:
+    our proxy lets out what the session's choice names; no profile has any other network.
     """
 
     name: ProfileName
@@ -229,6 +229,8 @@ def request(
         "HostConfig": {
             "AutoRemove": True,
             "NetworkMode": "none",
+            "Dns": ["127.0.0.1"],  # where nobody is; else engines tell whom the host asks, and its domain
+            "DnsSearch": ["."],
             "Sysctls": {**IPC, **(LOOPBACK_OF_VERSION_6 if machine_has_version_6() else {})},
             "IpcMode": "private",
             "CgroupnsMode": "private",

@@ -58,7 +58,7 @@ def test_the_tour_shows_every_command_a_day_needs() -> None:
     assert {"run", "exec", "shell", "status", "diff", "review", "apply", "undo", "discard"} <= named
 
 
-PAGES = ("README.md", "docs/gate.md", "docs/permissions.md", "docs/commits.md", "docs/security-model.md")
+PAGES = ("README.md", "SECURITY.md", "CONTRIBUTING.md", *sorted(f"docs/{one.name}" for one in ROOT.glob("docs/*.md")))
 
 
 def printed(page: str) -> set[tuple[str, ...]]:
@@ -91,7 +91,17 @@ def test_every_command_that_is_printed_exists_with_its_options() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_a_page_links_to_is_there(page: str) -> None:
+def test_every_place_a_page_links_to_is_there(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert ((ROOT / page).parent / target).is_file(), target
+    for name, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text):
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.is_file(), name
+        assert not anchor or anchor in anchors(target.read_text("utf-8")), anchor
+
+
+def anchors(text: str) -> set[str]:
+    """What a page's headings are called in a link."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return {
+        re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    }

@@ -217,6 +217,12 @@ async def test_i19_no_secret_of_the_host_is_anywhere_inside(
         assert canary not in json.dumps(engine.inspect(mine.id))
 
 
+async def test_i19_whom_the_host_asks_for_names_and_its_domain_are_not_told(sandbox: DockerSandbox) -> None:
+    lines = (await said(sandbox, "cat /etc/resolv.conf")).splitlines()
+    told = {line for line in lines if line.startswith(("nameserver", "search", "domain"))}
+    assert told <= {"nameserver 127.0.0.1"}  # Podman writes none at all
+
+
 async def test_i22_without_an_engine_nothing_runs_anywhere(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     with pytest.raises(EngineUnavailable, match="nothing was run on the host"):

@@ -21,7 +21,10 @@ FACTS = {
 
 
 def said(**facts):
-    return {check.name: (check.verdict, check.text) for check in of_engine({**FACTS, **facts}, must_be_patched=False)}
+    return {
+        check.name: (check.verdict, check.text)
+        for check in of_engine({**FACTS, **facts}, docs=None, must_be_patched=False)
+    }
 
 
 def test_an_engine_with_every_layer_is_all_ok():

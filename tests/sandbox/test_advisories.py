@@ -4,7 +4,8 @@ import gzip
 
 import pytest
 
-from sandbox.advisories import ADVISORIES, holes
+from sandbox.advisories import ADVISORIES, DOCS, changelogs, holes
+from sandbox.engine_places import EnginePlace
 from sandbox.errors import SandboxError
 from sandbox.runtimes import checked_runtime
 from sandbox.versions import has, version_of
@@ -92,6 +93,21 @@ def test_what_a_distributions_changelog_names_is_fixed_and_only_for_its_own_pack
     assert "CVE-2025-31133" in packaged  # the two that go with it are not named
     assert "CVE-2024-21626" in upstream
     assert "names no fix of its own" in holes(facts(runc="1.1.5+ds1"), tmp_path)[-1].sentence
+
+
+def test_the_changelogs_of_this_machine_say_nothing_of_an_engine_on_another():
+    assert changelogs(EnginePlace("unix:///var/run/docker.sock", "")) == DOCS
+    assert [changelogs(EnginePlace(far, "")) for far in ("ssh://builder", "tcp://builder:2376")] == [None, None]
+    assert "CVE-2024-21626" in ids(holes(facts(runc="1.1.5+ds1"), None))
+
+
+def test_no_hole_of_dockers_is_said_of_podman(tmp_path):
+    podman = {"ServerVersion": "4.3.1", "Version": {"Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}}
+    [hole] = holes(podman, tmp_path)
+    assert (hole.ids, hole.sentence) == (
+        (),
+        "Engine says its version is 'Podman 4.3.1', which tells nothing about known holes",
+    )
 
 
 def test_a_damaged_changelog_fixes_nothing(tmp_path):
