@@ -1,8 +1,11 @@
-"""Git's index file as its versions 2 to 4 have it, with SHA-1; the source is gitformat-index(5).
+"""Git's index file as its versions 2 to 4 have it; the source is gitformat-index(5).
 
-What reads it is given a stranger's bytes: whatever is not an index raises one of `DAMAGED`.
+What reads it is given a stranger's bytes: whatever is not an index raises one of `DAMAGED`. How long object ids are in
+it, the file does not say: only with the right length it reads as an index.
 """
 
+import hashlib
+import itertools
 import struct
 from collections.abc import Iterator
 from typing import Final
@@ -10,12 +13,15 @@ from typing import Final
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes: an index of a million files."""
 DAMAGED: Final = (ValueError, IndexError, struct.error)
-BEFORE_NAME: Final = 62
-"""Bytes of an entry before the name: times, ids, size, the object's SHA-1, flags."""
 EXTENDED: Final = 0x4000
 """Of the flags: two bytes more of them follow."""
+LENGTH: Final = 0xFFF
+"""Of the flags: how long the path is, if it is shorter than that."""
 HEADER: Final = 12
+_SUMS: Final = {20: "sha1", 32: "sha256"}
+_BEFORE_ID: Final = 40  # times, device and inode, mode, owner, size
 _MOST_NAMES: Final = 512 * 1024 * 1024  # bytes of all paths: ten times those of a million files
+_ENOUGH: Final = 8  # entries that read well by chance: 1 in 2**96
 
 
 def header(data: bytes) -> tuple[int, int]:
@@ -26,13 +32,36 @@ def header(data: bytes) -> tuple[int, int]:
     return version, count
 
 
+def id_size(data: bytes) -> int:
+    """Bytes of an object's id: 20 (SHA-1) or 32 (SHA-256)."""
+    _, count = header(data)
+    for size in _SUMS:
+        try:
+            read = list(itertools.islice(_entries(data, size), _ENOUGH))
+            if count < _ENOUGH:
+                list(extensions(data, read[-1][2] if read else HEADER, size))
+        except DAMAGED:
+            continue
+        return size
+    raise ValueError("neither an index of SHA-1 nor of SHA-256")
+
+
+def flags_at(size: int) -> int:
+    """Where an entry's flags begin, two bytes long, before its path or more flags."""
+    return _BEFORE_ID + size
+
+
 def entries(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Of every entry: where it begins, its path, and where the next one begins."""
+    return _entries(data, id_size(data))
+
+
+def _entries(data: bytes, size: int) -> Iterator[tuple[int, bytes, int]]:
     version, count = header(data)
-    start, path, room = HEADER, b"", _MOST_NAMES
+    start, path, room, before_name = HEADER, b"", _MOST_NAMES, flags_at(size) + 2
     for _ in range(count):
-        (flags,) = struct.unpack_from(">H", data, start + BEFORE_NAME - 2)
-        name = start + BEFORE_NAME + (2 if flags & EXTENDED else 0)
+        (flags,) = struct.unpack_from(">H", data, start + before_name - 2)
+        name = start + before_name + (2 if flags & EXTENDED else 0)
         if version == 4:
             cut, name = _varint(data, name)
             path = path[: len(path) - cut]
@@ -40,12 +69,30 @@ def entries(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             path = b""
         end = data.index(b"\0", name)
         path += data[name:end]
-        room -= len(path)  # in version 4 every path may be a little longer than the one before
-        if room < 0:
-            raise ValueError("paths without end")
+        length, said = len(path), flags & LENGTH
+        room -= length  # in version 4 every path may be a little longer than the one before
+        if room < 0 or (said != length and not said == LENGTH < length):
+            raise ValueError("paths without end, or of another length")
         after = end + 1 if version == 4 else start + (end - start + 8) // 8 * 8
         yield start, path, after
         start = after
+
+
+def extensions(data: bytes, position: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """What follows the entries, up to the sum at the end: each one's name, and all of it with name and length."""
+    last = len(data) - size
+    while position < last:
+        name, length = struct.unpack_from(">4sI", data, position)
+        end = position + 8 + length
+        yield name, data[position:end]
+        position = end
+    if position != last:
+        raise ValueError("it ends in the middle")
+
+
+def summed(made: bytes, size: int) -> bytes:
+    """An index with its sum."""
+    return made + hashlib.new(_SUMS[size], made, usedforsecurity=False).digest()
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from sandbox.gate import gitindex
 from sandbox.gate.host import opened_checkout
+from sandbox.gate.splitindex import whole
 from sandbox.gate.syscalls import FILE, open_beneath
 
 
 def tracked(checkout: Path) -> frozenset[bytes]:
-    """The paths in a checkout's index; empty if there is none, or it is in a form we do not know (SHA-256, split)."""
-    data = _index_of(checkout)
+    """The paths in a checkout's index; empty if there is none that can be read."""
     try:
+        data = _index_of(checkout)
         return frozenset(path for _, path, _ in gitindex.entries(data))
     except gitindex.DAMAGED:
         return frozenset()
@@ -32,7 +33,7 @@ def _index_of(checkout: Path) -> bytes:
     except OSError:
         return b""
     try:
-        return _read(b"index", descriptor)
+        return _whole(descriptor)
     except OSError:
         return b""
     finally:
@@ -46,9 +47,14 @@ def _linked(root: int, checkout: Path) -> bytes:
     folder = os.path.join(os.fsencode(checkout), text[len(b"gitdir: ") :].rstrip(b"\n"))
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return _read(b"index", descriptor)
+        return _whole(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _whole(folder: int) -> bytes:
+    """The index in a repository's folder, with what it shares. Raises OSError, and what says that it is damaged."""
+    return whole(_read(b"index", folder), lambda name: _read(name, folder))
 
 
 def _read(name: bytes, directory: int) -> bytes:

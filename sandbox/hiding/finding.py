@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.errors import StateError
-from sandbox.gate import gitindex
 from sandbox.gate.host import opened, opened_checkout, shut
 from sandbox.gate.patterns import BadPattern, Pattern
 from sandbox.gate.syscalls import open_beneath
@@ -137,10 +136,9 @@ def _index_without(checkout: Path, hidden: Hidden) -> bytes | None:
     """The index, if it lies in the checkout, for a work tree without what is hidden."""
     try:
         with opened_checkout(checkout) as root, opened(root, os.fsencode(_GIT)) as folder:
-            data = contents.read(folder, b"index", gitindex.LARGEST)
+            return skipping(folder, b"index", hidden.covers)
     except OSError:
         return None
-    return None if data is None else skipping(data, hidden.covers)
 
 
 def is_included(include: Sequence[str], path: bytes) -> bool:

@@ -15,9 +15,8 @@ from pathlib import Path
 import pydantic
 
 from sandbox.errors import CheckoutRefused
-from sandbox.gate import gitindex
 from sandbox.gate.host import names_in, opened, opened_checkout
-from sandbox.hiding import contents, gitdata
+from sandbox.hiding import gitdata
 from sandbox.hiding.hidden import Hidden, Secret
 from sandbox.hiding.index import skipping
 from sandbox.hiding.mask import lay_over
@@ -123,16 +122,15 @@ def _others(root: int, folder: Path, checkout: Path) -> Iterator[bytes]:
 
 
 def _index(root: int, folder: GitFolder, hidden: Hidden) -> bytes | None:
-    """The index for a work tree of which not all is there; None if it is, or the index has an unknown form."""
+    """The index for a work tree of which not all is there; None if it is, or it cannot be read."""
     start = os.fsencode(folder.prefix) + b"/" if folder.prefix else b""
     if not start and not any(secret.is_tracked for secret in hidden.secrets):
         return None
     above, _, name = os.fsencode(folder.index).rpartition(b"/")
     try:
         with opened(root, above) as directory:
-            data = contents.read(directory, name, gitindex.LARGEST)
+            return skipping(
+                directory, name, lambda path: not path.startswith(start) or hidden.covers(path[len(start) :])
+            )
     except OSError:
         return None
-    if data is None:
-        return None
-    return skipping(data, lambda path: not path.startswith(start) or hidden.covers(path[len(start) :]))

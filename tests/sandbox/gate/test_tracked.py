@@ -62,6 +62,9 @@ def test_a_tracked_file_is_not_left_out_whatever_the_rules_say(repository):
 
 
 def test_r17_an_index_whose_paths_grow_without_end_tracks_nothing(repository):
-    entry = bytes(60) + b"\x00\x00" + b"\x00" + b"x" * 100 + b"\0"
-    (repository / ".git" / "index").write_bytes(b"DIRC" + (4).to_bytes(4) + (100_000).to_bytes(4) + entry * 100_000)
-    assert tracked(repository) == frozenset()
+    for count, found in ((100, 100), (100_000, 0)):
+        lengths = (min(100 * number, 0xFFF) for number in range(1, count + 1))
+        rows = b"".join(bytes(60) + length.to_bytes(2) + b"\0" + b"x" * 100 + b"\0" for length in lengths)
+        index = b"DIRC" + (4).to_bytes(4) + count.to_bytes(4) + rows + bytes(20)
+        (repository / ".git" / "index").write_bytes(index)
+        assert len(tracked(repository)) == found

@@ -17,12 +17,27 @@ def git(folder: Path, *argv: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture(params=["2", "3", "4", "no sum", "threads"])
+FORMS = [
+    "2",
+    "3",
+    "4",
+    "no sum",
+    "threads",
+    "sha256",
+    "sha256, 4",
+    "split",
+    "split, 4",
+    "split, all new",
+    "split, sha256",
+]
+
+
+@pytest.fixture(params=FORMS)
 def repository(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A repository with an index of some form."""
     folder = tmp_path / "r"
     folder.mkdir()
-    git(folder, "init", "-q")
+    git(folder, "init", "-q", f"--object-format={'sha256' if 'sha256' in request.param else 'sha1'}")
     if request.param == "no sum":
         git(folder, "config", "index.skipHash", "true")
     if request.param == "threads":
@@ -34,9 +49,38 @@ def repository(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     git(folder, "commit", "-qm", "x")
     if request.param == "3":
         git(folder, "update-index", "--skip-worktree", "x", ".env")
-    if request.param == "4":
+    if "4" in request.param.split(", "):
         git(folder, "update-index", "--index-version", "4")
+    if "split" in request.param:
+        split(folder)
+    if request.param == "split, all new":
+        git(folder, "update-index", "--split-index")
     return folder
+
+
+def split(folder: Path) -> None:
+    """Have an index that shares entries, replaces one, lacks some and has new ones; the tree and HEAD go with it."""
+    many = folder / ("b" * 70)
+    many.mkdir()
+    for number in range(200):
+        (many / f"{number:03}").write_text(f"{number}")
+    git(folder, "add", "-A")
+    git(folder, "config", "splitIndex.maxPercentChange", "100")
+    git(folder, "update-index", "--split-index")
+    git(folder, "rm", "-qf", *(f"{many.name}/{number:03}" for number in (0, 1, 2, *range(64, 140))))
+    (folder / "a/c.py").write_text("another")
+    (folder / "new").write_text("new")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "y")
+
+
+def without(folder: Path) -> bytes | None:
+    """What stands in for the index of a repository."""
+    directory = os.open(folder / ".git", os.O_RDONLY)
+    try:
+        return skipping(directory, b"index", is_hidden)
+    finally:
+        os.close(directory)
 
 
 def is_hidden(path: bytes) -> bool:
@@ -45,10 +89,11 @@ def is_hidden(path: bytes) -> bool:
 
 def test_hidden_files_are_skipped_and_all_else_is_as_it_was(repository: Path) -> None:
     before = git(repository, "ls-files", "-s")
-    index = repository / ".git/index"
-    made = skipping(index.read_bytes(), is_hidden)
+    names = git(repository, "-c", "core.quotePath=off", "ls-files", "-s").splitlines()
+    assert tracked(repository) == {os.fsencode(line[line.index("\t") + 1 :]) for line in names}
+    made = without(repository)
     assert made is not None
-    index.write_bytes(made)
+    (repository / ".git/index").write_bytes(made)
     for name in ("a/.env", ".env", "caf\u00e9.key"):
         (repository / name).unlink()
     assert git(repository, "status", "--porcelain") == ""
@@ -60,21 +105,33 @@ def test_hidden_files_are_skipped_and_all_else_is_as_it_was(repository: Path) ->
         if line[0] == "S"
     }
     assert skipped >= {"a/.env", ".env", "caf\u00e9.key"}
-    assert tracked(repository) == {os.fsencode(name) for name in NAMES}
+    assert tracked(repository) == {os.fsencode(line[line.index("\t") + 1 :]) for line in names}
     (repository / "a/b.py").write_text("new")
     git(repository, "commit", "-qam", "all")
     git(repository, "add", "-A")
     assert git(repository, "show", "--stat", "--format=", "--name-status").split() == ["M", "a/b.py"]
 
 
-@pytest.mark.parametrize("data", [b"", b"DIRC", b"DIRC\0\0\0\x09" + bytes(64), b"DIRC\0\0\0\x02\0\0\0\xff" + bytes(64)])
-def test_what_is_no_index_is_left_alone(data: bytes) -> None:
-    assert skipping(data, is_hidden) is None
+DAMAGED = [b"", b"DIRC", b"DIRC\0\0\0\x09" + bytes(64), b"DIRC\0\0\0\x02\0\0\0\xff" + bytes(64)]
 
 
-def test_a_split_index_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", DAMAGED)
+def test_what_is_no_index_is_left_alone(tmp_path: Path, data: bytes) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".git/index").write_bytes(data)
+    assert without(tmp_path) is None
+
+
+@pytest.mark.parametrize("shared", [None, b"", *DAMAGED])
+def test_a_split_index_without_what_it_shares_is_left_alone(tmp_path: Path, shared: bytes | None) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / ".env").write_text("x")
     git(tmp_path, "add", "-f", ".env")
     git(tmp_path, "update-index", "--split-index")
-    assert skipping((tmp_path / ".git/index").read_bytes(), is_hidden) is None
+    assert without(tmp_path) is not None
+    (file,) = (tmp_path / ".git").glob("sharedindex.*")
+    file.unlink()
+    if shared is not None:
+        file.write_bytes(shared)
+    assert without(tmp_path) is None
+    assert tracked(tmp_path) == frozenset()
