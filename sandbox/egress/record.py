@@ -16,7 +16,7 @@ HOW: Mapping[Why, str] = {
     "unwanted": "you said no",
     "denied": "it is on the list of those denied",
     "method": "it may be read from only (GET, HEAD); sandbox.network.writableDomains lets it be told more",
-    "address": "its name leads to no public address; sandbox.network.allowedAddresses may list that one",
+    "address": "its name leads to no public address; sandbox.network.allowedAddresses may list a private one",
     "name": "only hosts are reached, by their names, and never addresses",
     "protocol": "only HTTP goes out, and only to the host that was asked for",
     "full": "the log of this session cannot take more, and nothing goes out unlogged",
