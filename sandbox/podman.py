@@ -88,8 +88,10 @@ def comparable(asked: Mapping[str, Any], got: Mapping[str, Any]) -> Mapping[str,
 
 def _as_it_is(asked: Mapping[str, Any]) -> Mapping[str, str]:
     """What a volume is made with; it is not filled with what the image has in its place."""
-    options = asked.get("DriverConfig", {}).get("Options", {})
-    return {**options, **({"o": f"{options['o']},{OWNED}"} if "o" in options else {}), "nocopy": ""}
+    options = dict(asked.get("DriverConfig", {}).get("Options", {}))
+    if "o" in options:
+        options["o"] += f",{OWNED}"
+    return {**options, "nocopy": ""}
 
 
 def _kept(asked: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
