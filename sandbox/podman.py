@@ -1,7 +1,7 @@
 """Podman where it differs from Docker: what it takes no word of in Docker's own JSON is asked of it another way.
 
 Its service for Docker's clients (tried: 4.3) wants a system call filter as a file, knows few options of a folder in
-memory, and forgets what a volume is to be mounted from: so that one is made before, and removed after, its container.
+memory, and forgets all that is said of a volume: so that one is made before, and removed after, its container.
 """
 
 import contextlib
@@ -17,6 +17,13 @@ FILTER = "seccomp="
 SPOKEN = re.compile(r"rw|nosuid|nodev|exec|noexec|size=\d+|mode=\d+")
 """Its own words for a folder in memory, of those that we use."""
 
+OWNED = 'X-owner=",uid=0,"'
+"""Among the options of a mount: whose it is, it stays.
+
+Podman gives a volume to root at its first use, which fails where it can only be read and takes it from a user who is
+not root; one that was made with an owner it leaves alone. `mount` reads a comment in quotes, the kernel nothing.
+"""
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -28,17 +35,17 @@ class Volume:
 
 
 def with_volumes(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Volume]]:
-    """The request with a name for each volume that is to be mounted from somewhere, and these.
+    """The request with a name for each volume that is made for it, and these.
 
     Their names look like those an engine gives, so that they are known as what goes with its container.
     """
     found: list[Volume] = []
 
     def named(mount: Mapping[str, Any]) -> Mapping[str, Any]:
-        options = mount.get("VolumeOptions", {})
-        if "DriverConfig" not in options:
+        if "Source" in mount:
             return mount
-        volume = Volume(os.urandom(32).hex(), options["Labels"], options["DriverConfig"]["Options"])
+        asked = mount["VolumeOptions"]
+        volume = Volume(os.urandom(32).hex(), asked["Labels"], _as_it_is(asked))
         found.append(volume)
         return {"Type": "volume", "Source": volume.name, "Target": mount["Target"]}
 
@@ -77,6 +84,14 @@ def comparable(asked: Mapping[str, Any], got: Mapping[str, Any]) -> Mapping[str,
     options = [*(one for one in got.get("SecurityOpt") or () if not one.startswith(FILTER))]
     has_filter = len(options) < len(got.get("SecurityOpt") or ())
     return {**got, **rights, "SecurityOpt": [*options, *(said if has_filter else ())]}
+
+
+def _as_it_is(asked: Mapping[str, Any]) -> Mapping[str, str]:
+    """What a volume is made with; it is not filled with what the image has in its place."""
+    options = dict(asked.get("DriverConfig", {}).get("Options", {}))
+    if "o" in options:
+        options["o"] += f",{OWNED}"
+    return {**options, "nocopy": ""}
 
 
 def _kept(asked: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

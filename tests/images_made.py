@@ -13,7 +13,10 @@ from sandbox.engine import Engine
 from sandbox.toolbox import BUSYBOX, image_on
 
 Files = Mapping[str, bytes | str | None]
-"""Programs by absolute path; a text is where a link leads, bytes are an executable file, None is a fifo."""
+"""Programs by absolute path; a text is where a link leads, bytes are an executable file, None is a fifo.
+
+A path that ends with `/` is a folder, which needs nothing.
+"""
 
 
 def made(engine: Engine, name: str, files: Files, **config: Any) -> Image:
@@ -49,7 +52,10 @@ def _tar(files: Files) -> bytes:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.mode = 0o755
-            if isinstance(content, str):
+            if name.endswith("/"):
+                info.type = tarfile.DIRTYPE
+                tar.addfile(info)
+            elif isinstance(content, str):
                 info.type, info.linkname = tarfile.SYMTYPE, content
                 tar.addfile(info)
             elif content is None:

@@ -16,6 +16,7 @@ from sandbox.base import Command, ExecResult
 from sandbox.changes import ChangeSet
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
+from sandbox.engine import Engine
 from sandbox.gate.apply import Applied, Conflicts
 
 CANARY = b"CANARY-0b91-of-the-host"
@@ -37,6 +38,11 @@ ALL = (STRICT, DEFAULT, EGRESS, BUILD, COMPAT)
 def in_profiles(*choices: Choice) -> pytest.MarkDecorator:
     """Try a test in these."""
     return pytest.mark.parametrize("choice", choices, ids=[choice.profile for choice in choices])
+
+
+def modes(engine: Engine) -> tuple[str, str]:
+    """What an engine says where neither processes nor shared memory are those of anybody else."""
+    return ("private", "shareable") if engine.kind.product == "Podman" else ("", "private")
 
 
 async def shell(sandbox: DockerSandbox, script: str, timeout: float = 60) -> ExecResult:

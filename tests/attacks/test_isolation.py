@@ -16,7 +16,7 @@ from sandbox.errors import EngineUnavailable, FileError
 from sandbox.opening import opened
 from sandbox.profile import HOME
 from sandbox.sessions import Session
-from tests.attacks.scene import shell
+from tests.attacks.scene import modes, shell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 OWN_FILTER = pytest.mark.profiles("strict", "default", "egress")
@@ -258,12 +258,13 @@ async def test_i26_the_engine_runs_what_we_asked_for(sandbox: DockerSandbox, eng
     facts = engine.inspect((await sandbox.ready()).id)
     assert facts is not None
     host = facts["HostConfig"]
-    modes = ("", "private")
-    if engine.kind.product == "Podman":  # its own words; what they come to, the guest itself says at its start
-        modes = ("private", "shareable")
-    else:
+    if engine.kind.product == "Docker":  # Podman has its own words; what they come to, the guest says at its start
         assert (host["CapDrop"], set(host["CapAdd"])) == (["ALL"], {"SETUID", "SETGID", "KILL", "SETPCAP"})
-    assert (host["Privileged"], host["NetworkMode"], host["PidMode"], host["IpcMode"]) == (False, "none", *modes)
+    assert (host["Privileged"], host["NetworkMode"], host["PidMode"], host["IpcMode"]) == (
+        False,
+        "none",
+        *modes(engine),
+    )
     assert (host["ReadonlyRootfs"], host["AutoRemove"], host["Devices"] or []) == (True, True, [])
     assert "no-new-privileges" in host["SecurityOpt"]
     assert host["LogConfig"]["Type"] == "none"

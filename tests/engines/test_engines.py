@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import toolbox
+from sandbox.toolbox import PROGRAMS
+from tests.images_made import made
 
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 IMAGE = toolbox.toolbox().tag
@@ -53,6 +55,31 @@ def test_a_sandbox_holds_what_it_holds_elsewhere(other):
     assert {name for name, one in findings.items() if not one["holds"]} == ({*LIMITS} if rootless else set()), findings
     assert all(one["is_announced"] for one in findings.values() if not one["holds"])
     assert "uid 0 with no capabilities" in findings["rights"]["text"]
+
+
+def test_strict_reads_the_checkout_and_writes_nowhere_in_it_or_refuses(other, paddock):
+    (paddock.project / "read.txt").write_text("one\n")
+    script = "cat read.txt; id -u; touch x"
+    done = paddock("exec", "--image", IMAGE, "--profile", "strict", "--", "sh", "-c", script)
+    if other.name == "remapped-docker":  # where the workspace is carried, somebody has to write it
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "the profile strict needs an engine that sees this machine's folders" in done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (1, "one\n65533\n"), done.stderr
+        assert "touch: x: Read-only file system" in done.stderr
+
+
+@pytest.mark.parametrize("base", ["auto", "copy"])
+def test_what_an_image_has_at_the_checkouts_place_is_not_seen(other, base):
+    empty = other.home() / f"empty-{base}"
+    other.run(["mkdir", str(empty)])
+    with other.connection() as theirs:
+        folders = [f"{one}/" for one in (*reversed(empty.parents), empty)][1:]
+        image = made(theirs, "covering", {**dict.fromkeys(folders), f"{empty}/of-the-image": b""})
+    run = partial(other.python, "-m", "cli.main")
+    done = run("exec", "-C", str(empty), "--image", image.id, "--base", base, "--", f"{PROGRAMS}/sh", "-c", "ls -A")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "host unchanged" in done.stderr
 
 
 @pytest.mark.slow

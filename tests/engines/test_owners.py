@@ -1,4 +1,4 @@
-"""A24.3: whose the files are on a plain Docker engine, for a uid that no range of ids holds."""
+"""A24.3: whose the files are where everybody is inside who they are outside, for a uid that no range of ids holds."""
 
 import os
 import stat

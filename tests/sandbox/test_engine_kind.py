@@ -1,5 +1,6 @@
 """What an engine says of itself, and what follows: whose ids are inside, which limits hold, what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,19 @@ def config(user=ME):
     overlay = {
         "Type": "volume",
         "Target": "/w",
-        "VolumeOptions": {"Labels": {"a": "b"}, "DriverConfig": {"Name": "local", "Options": {"type": "overlay"}}},
+        "VolumeOptions": {
+            "Labels": {"a": "b"},
+            "DriverConfig": {"Name": "local", "Options": {"type": "overlay", "o": "lowerdir=/a,ro"}},
+        },
     }
+    plain = {"Type": "volume", "Target": "/p", "VolumeOptions": {"NoCopy": True, "Labels": {"a": "b"}}}
+    shared = {"Type": "volume", "Source": "toolbox", "Target": "/s", "VolumeOptions": {"NoCopy": True}}
     return request(
         profile_of(Choice(), Machine(2**33, 4)),
         image="sha256:1",
         volumes=(),
         entrypoint=["x"],
-        mounts=[overlay],
+        mounts=[overlay, plain, shared],
         user=user,
         owner=Owner.of("s"),
     )
@@ -147,9 +153,21 @@ def test_podman_gets_only_words_that_it_knows_for_folders_in_memory():
         assert words["HostConfig"]["Tmpfs"]["/home/agent"].endswith("mode=0700,notmpcopyup")
 
 
-def test_podman_gets_each_volume_that_is_mounted_from_somewhere_made_before():
+def test_podman_gets_each_volume_that_is_the_containers_own_made_before():
     named, volumes = with_volumes(config())
-    [one] = volumes
-    assert named["HostConfig"]["Mounts"] == [{"Type": "volume", "Source": one.name, "Target": "/w"}]
-    assert (one.labels, one.options) == ({"a": "b"}, {"type": "overlay"})
-    assert len(one.name) == 64
+    first, second, third = named["HostConfig"]["Mounts"]
+    assert third == config()["HostConfig"]["Mounts"][2]
+    assert [first, second] == [
+        {"Type": "volume", "Source": volume.name, "Target": target}
+        for volume, target in zip(volumes, ("/w", "/p"), strict=True)
+    ]
+    assert all(len(volume.name) == 64 and volume.labels == {"a": "b"} for volume in volumes)
+    assert "".join(volumes[1].options) == "nocopy"
+
+
+def test_podman_is_told_an_owner_of_what_it_mounts_and_mount_is_not():
+    """As both read the options: Podman at every comma, util-linux's mount at those outside of quotes."""
+    overlay = with_volumes(config())[1][0].options
+    assert overlay.keys() == {"type", "o", "nocopy"}
+    assert "uid=0" in overlay["o"].split(",")
+    assert re.sub('"[^"]*"', "", overlay["o"]).split(",") == ["lowerdir=/a", "ro", "X-owner="]
