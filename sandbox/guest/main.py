@@ -28,7 +28,6 @@ from sandbox.guest.relay import MOST, Door, Relay, listening
 from sandbox.guest.rights import drop_root
 from sandbox.guest.wire import CHUNK, CREDIT, DATA, DONE, END, HELLO, KILL, OPEN, RESIZE, VERSION, Frames, send_json
 
-IDLE = 0.002  # seconds without a word from anybody before the next crew is forked
 ROOM_SECONDS = 3.0
 
 
@@ -244,7 +243,6 @@ class Guest:
             self.unwatch(call.status)
             os.close(call.status)
         send_json(1, call.stream, DONE, {**done, **call.told_limits()})
-        self.prepare_at = time.monotonic() + IDLE
 
     def count(self):
         """How many processes of calls are alive; the supervisors, the helper and the next crew are ours."""
@@ -255,15 +253,14 @@ class Guest:
         return {self.helper.pid} if self.crew is None else {self.helper.pid, self.crew.pid}
 
     def prepare(self):
-        """Have a crew ready for the next call, in a moment when nobody waits for anything."""
+        """Have a crew ready for the next call, in a moment when all there is to do is to wait for a tool or a word."""
         try:
             self.crew = self.new_crew()
         except OSError:
             self.prepare_at = time.monotonic() + 1.0  # no process to be had now; a call will try itself, and say so
 
     def take_crew(self):
-        crew, self.crew = self.crew, None
-        self.prepare_at = time.monotonic() + IDLE
+        crew, self.crew, self.prepare_at = self.crew, None, 0.0
         if crew is not None and crew.is_dead():
             crew.drop()
             crew = None
