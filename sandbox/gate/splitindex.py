@@ -13,6 +13,8 @@ from sandbox.gate.gitindex import EXTENDED, HEADER, LENGTH, entries, extensions,
 _LINK: Final = b"link"
 _STAGE: Final = 0x3000  # of the flags
 _WORD: Final = 64
+_SPARE: Final = 8
+_NOWHERE: Final = "a bit for an entry that is not there"
 
 Row = tuple[bytes, bytes]
 """An entry: its path, and all that stands before it."""
@@ -45,8 +47,8 @@ def _rows(data: bytes, size: int) -> Iterator[Row]:
 
 def _merged(base: list[Row], mine: list[Row], bitmaps: bytes, size: int) -> list[Row]:
     """What is shared, without what is deleted, with what is replaced and what is new; replacements have no path."""
-    deleted, bitmaps = _bits(bitmaps, len(base)) if bitmaps else (frozenset[int](), b"")
-    replaced, _ = _bits(bitmaps, len(base)) if bitmaps else (frozenset[int](), b"")
+    deleted, bitmaps = _bits(bitmaps, len(base))
+    replaced, _ = _bits(bitmaps, len(base))
     for number, place in enumerate(sorted(replaced)):
         base[place] = (base[place][0], mine[number][1])
     kept = [row for place, row in enumerate(base) if place not in deleted]
@@ -73,18 +75,22 @@ def _order(row: Row, size: int) -> tuple[bytes, int]:
 def _bits(data: bytes, most: int) -> tuple[frozenset[int], bytes]:
     """Which bits are set in a compressed bitmap (EWAH) of at most so many, and what follows it."""
     _, count = struct.unpack_from(">II", data)
+    if count > _SPARE + most // 16:  # two words for 64 bits are the most that any needs
+        raise ValueError("a bitmap without end")
     words = struct.unpack_from(f">{count}Q", data, 8)
     found: list[int] = []
     at = position = 0
     while position < count:
         runs, literal = words[position] >> 1 & 0xFFFFFFFF, words[position] >> 33
         if words[position] & 1:
-            found += range(at, min(at + runs * _WORD, most))
+            if runs * _WORD > most - at:
+                raise ValueError(_NOWHERE)
+            found += range(at, at + runs * _WORD)
         at += runs * _WORD
         for word in words[position + 1 : position + 1 + literal]:
+            if word.bit_length() > most - at:
+                raise ValueError(_NOWHERE)
             found += [at + bit for bit in range(_WORD) if word >> bit & 1]
             at += _WORD
         position += 1 + literal
-    if found and max(found) >= most:
-        raise ValueError("a bit for an entry that is not there")
     return frozenset(found), data[8 + 8 * count + 4 :]
