@@ -19,7 +19,7 @@ from sandbox.frames import VERSION
 from sandbox.given import Given, excess
 from sandbox.identity import Author, author
 from sandbox.labels import Owner, labels
-from sandbox.profile import User, profile_of, request, user_of
+from sandbox.profile import User, owner_of, profile_of, request, user_of
 from sandbox.scratch import give_back
 from sandbox.sessions import Session
 from sandbox.tasks import Asked, beside
@@ -179,7 +179,7 @@ def _config(
         profile,
         image=meta.image,
         volumes=wishes.volumes,
-        entrypoint=toolbox.entrypoint(user, profile, files, own),
+        entrypoint=toolbox.entrypoint(user, profile, files, owner_of(meta, engine.kind.inside), own),
         gives=bool(own),
         mounts=mounts,
         user=user,

@@ -180,6 +180,11 @@ def user_of(meta: Meta, inside: Callable[[User], User]) -> User:
     return profile_of(meta.choice).tools(inside(User(meta.uid, meta.gid)))
 
 
+def owner_of(meta: Meta, inside: Callable[[User], User]) -> User:
+    """Whose a workspace is that is filled inside: the tools', unless they may not change it."""
+    return user_of(meta, inside) if profile_of(meta.choice).changes_workspace else inside(User(meta.uid, meta.gid))
+
+
 LOOPBACK_OF_VERSION_6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
 """Engines turn IPv6 off where there is no network, `::1` too, which many a test suite listens on."""
 

@@ -89,8 +89,12 @@ def mount() -> Mapping[str, Any]:
     return shared.mount(volume_name(), PLACE)
 
 
-def entrypoint(user: User, profile: Profile, files: Mapping[str, str], own: Sequence[str] = ()) -> list[str]:
-    """The container's command: the guest. `files` are written before anything else; `own` are made the user's.
+def entrypoint(
+    user: User, profile: Profile, files: Mapping[str, str], owner: User, own: Sequence[str] = ()
+) -> list[str]:
+    """The container's command: the guest. `files` are written before anything else; `own` are made the owner's.
+
+    `user` is whom tools run as, `owner` whose the workspace is where it has to be filled.
 
     It is started by a static program that takes away what the image says about the environment: `LD_PRELOAD` and the
     like would put the image's own code into the guest. So would a locale, whose files name libraries to load.
@@ -102,6 +106,7 @@ def entrypoint(user: User, profile: Profile, files: Mapping[str, str], own: Sequ
         "capabilities": rights,
         "files": dict(files),
         "own": list(own),
+        "owner": [owner.uid, owner.gid],
         "door": DOOR if profile.has_proxy else 0,
     }
     return [BUSYBOX, "env", "-i", "LC_ALL=C", PYTHON, "-I", "-S", "-c", START, json.dumps(settings)]

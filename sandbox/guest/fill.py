@@ -1,4 +1,4 @@
-"""Fills the workspace with what the host sends on stdin: a program of its own, run as the tool before any tool runs.
+"""Fills the workspace with what the host sends on stdin: a program of its own, run as its owner before any tool runs.
 
 It reads records: a head, a path, a link's target, and for a file its content. A folder comes before what is in it.
 """
@@ -13,7 +13,8 @@ from sandbox.guest.wire import CHUNK
 HEAD = struct.Struct(">HHIQQ")  # bytes of the path and of the target, mode, size, time of change in nanoseconds
 
 
-def main(root):
+def main(root, without):
+    """Make it all, without these bits of modes."""
     os.chdir(root)
     os.umask(0)
     folders = []
@@ -23,6 +24,7 @@ def main(root):
         if not head:
             break
         path_length, target_length, mode, size, when = HEAD.unpack(head)
+        mode &= ~without
         path, target = source.read(path_length), source.read(target_length)
         if stat.S_ISDIR(mode):
             if path:

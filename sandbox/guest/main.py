@@ -281,7 +281,7 @@ def main(config):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     for path in config["own"]:
-        os.chown(path, config["uid"], config["gid"])
+        os.chown(path, *config["owner"])
     config["given"] = drop_root(config)
     config["forbidden"] = b"" if config["given"]["gains"] else program(os.getuid())
     gc.freeze()

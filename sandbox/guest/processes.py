@@ -17,7 +17,7 @@ import termios
 
 from sandbox.guest.forbidden import forbid
 from sandbox.guest.limits import die_before_others
-from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, become_tool, prctl
+from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, become_owner, become_tool, prctl
 from sandbox.guest.wire import CHUNK
 
 OUR_SCORE, TOOL_SCORE = 750, 1000
@@ -246,7 +246,7 @@ def execute(request, descriptors, config):
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGIO):
         signal.signal(number, signal.SIG_DFL)
-    become_tool(config)
+    (become_owner if request.get("fills") else become_tool)(config)
     os.umask(0o022)
     if request.get("file_size") is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)

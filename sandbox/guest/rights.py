@@ -1,6 +1,6 @@
 """Who runs as whom: the guest gives up root, and a tool gets nothing at all, or the few rights its profile names.
 
-`config` holds the tool's `uid` and `gid`, and the numbers of its `capabilities`.
+`config` holds the tool's `uid` and `gid`, the numbers of its `capabilities`, and whose the workspace is (`owner`).
 """
 
 import contextlib
@@ -66,7 +66,7 @@ def drop_root(config):
     Whoever has that uid on the host gets a guest of another: a tool must never share it.
     """
     found = given()
-    guest_id = ANOTHER_ID if GUEST_ID in (config["uid"], config["gid"]) else GUEST_ID
+    guest_id = ANOTHER_ID if GUEST_ID in (config["uid"], config["gid"], *config["owner"]) else GUEST_ID
     rights = mask_of(config)
     if not rights:
         prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
@@ -114,7 +114,16 @@ def owned_by_tool(config):
 
 def become_tool(config):
     """Give up everything that is not the tool's: its uid and gid, no groups, its capabilities."""
+    become(config["uid"], config["gid"], mask_of(config))
+
+
+def become_owner(config):
+    """Be whose the workspace is, with no right but an owner's: who fills it, before any tool runs."""
+    become(*config["owner"], 0)
+
+
+def become(uid, gid, rights):
     os.setgroups([])
-    os.setresgid(config["gid"], config["gid"], config["gid"])
-    os.setresuid(config["uid"], config["uid"], config["uid"])
-    set_capabilities(mask_of(config))
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    set_capabilities(rights)

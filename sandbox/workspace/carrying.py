@@ -36,7 +36,7 @@ from sandbox.workspace.placement import placement_of
 from sandbox.workspace.sending import Sent, records
 from sandbox.workspace.tree import overlays
 
-FILL = "import sys; from sandbox.guest.fill import main; main(sys.argv[1])"
+FILL = "import sys; from sandbox.guest.fill import main; main(sys.argv[1], int(sys.argv[2], 8))"
 MOST = MOST_ROWS * 128
 """Bytes of all rows of a tree."""
 BRINGING_SECONDS = 60.0
@@ -81,15 +81,18 @@ class Carrying:
         if placement_of(self._session).kind == "mounted":
             return
         profile = profile_of(self._session.meta().choice)
-        self._parts = [_part(one, Room(profile.disk, profile.files)) for one in overlays(self._session)]
-        for part in self._parts:
-            sent = await _send(container, part, self.on_progress)
+        parts = [_part(one, Room(profile.disk, profile.files)) for one in overlays(self._session)]
+        for part in parts:
+            sent = await _send(container, part, self.on_progress, is_closed=not profile.changes_workspace)
+            if not profile.changes_workspace:
+                continue  # nothing of it will have to come home
             rows = await _look(container, part)
             if sent.entries != len(rows):
                 raise SandboxError(
                     f"the workspace did not arrive whole: {sent.entries:,} entries were sent, {len(rows):,} are there"
                 )
             part.mirror.begin(rows)
+        self._parts = parts if profile.changes_workspace else ()
         self.on_progress(None)
 
     async def bring(self, container: Container) -> None:
@@ -134,15 +137,18 @@ def _part(overlay: Overlay, most: Room) -> _Part:
     return _Part(os.fsencode(overlay.target), [overlay.upper, *below], Mirror(overlay, below, most))
 
 
-async def _send(container: Container, part: _Part, tell: Tell) -> Sent:
+async def _send(container: Container, part: _Part, tell: Tell, *, is_closed: bool) -> Sent:
+    """Fill a volume. Where it is closed to tools, they are others there, and others write nothing."""
     sent = Sent()
+    without = "002" if is_closed else "0"
     request = {
         "op": "run",
-        "argv": [PYTHON, "-I", "-S", "-c", FILL, os.fsdecode(part.target)],
+        "argv": [PYTHON, "-I", "-S", "-c", FILL, os.fsdecode(part.target), without],
         "cwd": "/",
         "env": {},
         "stdin": True,
         "report": False,
+        "fills": True,
     }
     async with container.channel.stream() as stream, beside() as tasks:
         await stream.open(request)

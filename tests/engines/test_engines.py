@@ -57,16 +57,13 @@ def test_a_sandbox_holds_what_it_holds_elsewhere(other):
     assert "uid 0 with no capabilities" in findings["rights"]["text"]
 
 
-def test_strict_reads_the_checkout_and_writes_nowhere_in_it_or_refuses(other, paddock):
+def test_strict_reads_the_checkout_and_writes_nowhere_in_it(other, paddock):
     (paddock.project / "read.txt").write_text("one\n")
     script = "cat read.txt; id -u; touch x"
     done = paddock("exec", "--image", IMAGE, "--profile", "strict", "--", "sh", "-c", script)
-    if other.name == "remapped-docker":  # where the workspace is carried, somebody has to write it
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "the profile strict needs an engine that sees this machine's folders" in done.stderr
-    else:
-        assert (done.returncode, done.stdout) == (1, "one\n65533\n"), done.stderr
-        assert "touch: x: Read-only file system" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "one\n65533\n"), done.stderr
+    is_carried = other.name == "remapped-docker"  # into a volume, where tools are others
+    assert f"touch: x: {'Permission denied' if is_carried else 'Read-only file system'}" in done.stderr
 
 
 @pytest.mark.parametrize("base", ["auto", "copy"])

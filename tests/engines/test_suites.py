@@ -16,10 +16,9 @@ OF_THE_MOUNT = ("test_i02_a_setuid_copy_of_a_shell_gains_nothing", "test_i26_the
 
 def suites(name: str) -> Iterator[Sequence[str]]:
     """What is played on an engine, each as pytest is told."""
-    if name == "remapped-docker":  # a carried workspace is a plain volume: no overlay of ours, and nothing for strict
-        yield [*SUITES, *(f"--deselect={ISOLATION}::{one}" for one in OF_THE_MOUNT)]
-        return
-    yield from (SUITES, *STRICT)
+    carried = [f"--deselect={ISOLATION}::{one}" for one in OF_THE_MOUNT] if name == "remapped-docker" else []
+    for words in (SUITES, *STRICT):
+        yield [*words, *carried]  # there it is a plain volume, and no overlay of ours
     if name == "podman":  # on the other two tools are uid 0, whoever invoked us
         yield ["tests/engines/test_owners.py"]
 

@@ -13,7 +13,7 @@ from sandbox.base import Call, Command
 from sandbox.choice import Choice
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
-from sandbox.errors import CheckoutRefused, OutOfSpace, SandboxLost
+from sandbox.errors import FileError, OutOfSpace, SandboxLost
 from sandbox.gate.freeze import frozen
 from sandbox.opening import opened, prepare
 from sandbox.sessions import Session, Sessions
@@ -183,14 +183,32 @@ async def test_what_processes_did_after_their_call_is_home_at_the_end(session: S
 
 
 @pytest.mark.engine
-async def test_the_profile_strict_asks_for_an_engine_that_sees_the_checkout(
+async def test_in_strict_it_can_be_read_as_by_a_stranger_and_written_by_nobody(
     state: Path, checkout: Path, image: Image, engine: Engine
 ) -> None:
+    (checkout / "open").mkdir()
+    (checkout / "open/to-all.txt").write_text("open\n")
+    (checkout / "mine").write_text("mine\n")
+    for name, mode in (("open", 0o777), ("open/to-all.txt", 0o666), ("mine", 0o600)):
+        (checkout / name).chmod(mode)
     choice = Choice(base="copy", profile="strict")
     session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
+    writing = (
+        *("touch new", "touch open/new", "echo more >> open/to-all.txt", "rm open/to-all.txt", "mv src open/"),
+        *("chmod 777 open", "chown $(id -u) hello.txt", "rm -r ../$(basename $PWD)"),
+    )
     async with opened(session, engine) as sandbox:
-        with pytest.raises(CheckoutRefused, match="strict needs an engine that sees"):
-            await sandbox.ready()
+        assert await said(sandbox, "cat hello.txt open/to-all.txt; stat -c %a open open/to-all.txt mine") == (
+            "hello\nopen\n775\n664\n600\n"
+        )
+        for script in ("cat mine", *writing):
+            result = await sandbox.run(Command(["bash", "-c", script], sandbox.root))
+            assert result.exit_code == 1, (script, result)
+            assert b"denied" in result.stderr.all or b"not permitted" in result.stderr.all
+        with pytest.raises(FileError):
+            await sandbox.write(sandbox.root / "open/to-all.txt", b"")
+        assert (await sandbox.freeze()).changes == ()
+        assert await said(sandbox, "cat hello.txt open/to-all.txt") == "hello\nopen\n"
 
 
 @pytest.mark.engine
