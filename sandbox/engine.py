@@ -33,7 +33,8 @@ from sandbox.profile import machine_of
 OLDEST_API = (1, 41)  # Engine 20.10: private cgroup namespaces, the last thing we need that came late
 SECONDS = 60
 RECENT = 3
-REMOVALS = 5
+REMOVALS = PAUSES = 5
+NOT_STILL = "what runs inside could not be held still to be looked at: try again"
 PASSING = ("directory not empty", "container state improper")
 """Why a removal fails and the next does not: Docker has just noted there that memory ran out; Podman is ending it."""
 
@@ -160,15 +161,19 @@ class Engine:
             self._inside(container, stopping.HOLD)
             return
         with self._calls():
-            try:
-                self._api.pause(container)
-            except docker.errors.APIError as error:
-                if "already paused" not in str(error.explanation):
-                    raise
-                # Nobody else pauses (sandbox.pausing): a busy engine heard of the pause before after its end, and
-                # believes in it still.
-                self._api.unpause(container)
-                self._api.pause(container)
+            for _ in range(PAUSES):
+                try:
+                    self._api.pause(container)
+                except docker.errors.APIError as error:
+                    if "already paused" in str(error.explanation):
+                        # Nobody else pauses (sandbox.pausing): a busy engine heard of the pause before after its end,
+                        # and believes in it still.
+                        self._api.unpause(container)
+                    elif "unable to freeze" not in str(error.explanation):  # runc gives up on a crowd
+                        raise
+                else:
+                    return
+        raise SandboxError(NOT_STILL)
 
     def unpause(self, container: str) -> None:
         """Let them run on."""
@@ -185,7 +190,7 @@ class Engine:
             self._api.exec_start(made["Id"])
             code = self._api.exec_inspect(made["Id"])["ExitCode"]
         if code != 0:
-            raise SandboxError("what runs inside could not be held still to be looked at: try again")
+            raise SandboxError(NOT_STILL)
 
     def ran_out_of_memory(self, container: str) -> bool:
         """Whether that happened in a container within the last seconds, also if it is gone by now."""

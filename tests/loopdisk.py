@@ -33,4 +33,4 @@ def mounted(kind: str, folder: Path, image: Path, *, size: int = 8 * 1024**3) ->
     try:
         yield folder
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)  # a test that failed may hold a folder of it open

@@ -175,7 +175,7 @@ async def test_a_session_goes_on_is_discarded_and_goes(session: Session, checkou
 def test_the_file_system_has_the_renames_that_an_apply_is_made_of(checkout: Path) -> None:
     (checkout / "probe").mkdir()
     folder = os.open(checkout / "probe", os.O_RDONLY)
-    assert probe(folder) == Renames(noreplace=True, exchange=True)
+    assert probe(folder) == Renames(noreplace=True, exchange=True, links=True)
     os.close(folder)
 
 

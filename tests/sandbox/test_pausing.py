@@ -1,12 +1,16 @@
 """One process at a time pauses a session's container, and none leaves it paused for good."""
 
+from contextlib import nullcontext
+
 import anyio
 import anyio.to_thread
+import docker.errors
 import pytest
 
 from sandbox.base import Command
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
+from sandbox.errors import SandboxError
 from sandbox.pausing import Turn, paused_from_outside
 from sandbox.sessions import Session
 
@@ -76,3 +80,23 @@ async def test_an_engine_that_believes_in_a_pause_that_is_over_is_told_again(
     assert info["State"]["Paused"]
     engine.unpause(container.id)
     assert (await sandbox.run(Command(["true"], sandbox.root))).exit_code == 0
+
+
+@pytest.mark.parametrize("failures", [4, 5])
+async def test_a_runtime_that_gave_up_on_a_crowd_is_asked_again(
+    sandbox: DockerSandbox, engine: Engine, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    container, pause, asked = await sandbox.ready(), engine._api.pause, []
+
+    def failing(id_: str) -> None:
+        asked.append(id_)
+        if len(asked) <= failures:
+            raise docker.errors.APIError("500", explanation="OCI runtime pause failed: unable to freeze: unknown")
+        pause(id_)
+
+    monkeypatch.setattr(engine._api, "pause", failing)
+    with pytest.raises(SandboxError, match="held still") if failures == 5 else nullcontext():
+        engine.pause(container.id)
+    assert ((engine.inspect(container.id) or {})["State"]["Paused"], len(asked)) == (failures < 5, 5)
+    if failures < 5:
+        engine.unpause(container.id)
