@@ -134,7 +134,7 @@ async def test_what_is_written_waits_at_the_gate(sandbox: DockerSandbox) -> None
 
 @in_profiles(STRICT)
 async def test_strict_writes_only_where_it_is_forgotten(sandbox: DockerSandbox) -> None:
-    assert (await said(sandbox, "touch x || rm -f hello.txt || echo neither")).endswith("neither\n")
+    assert "neither" in await said(sandbox, "touch x || rm -f hello.txt || echo neither")
     with pytest.raises(FileError):
         await sandbox.write(sandbox.root / "x", b"")
     assert not (await sandbox.freeze()).pending
