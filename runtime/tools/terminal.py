@@ -24,6 +24,8 @@ FIRST_SIGHT = 4.0
 BETWEEN_LOOKS = 0.05
 DEFAULT_WAIT, LONGEST_WAIT = 10_000, 600_000
 TYPING_SECONDS = 10.0
+MOST_DRAWN = 64 * 1024
+"""Bytes of what was said since the last look: of a flood the end, for drawing takes its time."""
 TERM = "linux"
 """The terminal the emulator is closest to; every image with terminfo knows it."""
 
@@ -128,11 +130,11 @@ async def settle(given: TerminalInput, process: Process, screen: "Screen", conte
     skipped, quiet_since = 0, anyio.current_time()
     with anyio.move_on_after(given.timeout / 1000):
         while True:
-            output = process.take()
-            skipped += output.omitted
-            if output.tail:
+            drawn, passed = news(process)
+            skipped += passed
+            if drawn:
                 quiet_since = anyio.current_time()
-                await process.send(await anyio.to_thread.run_sync(screen.feed, output.tail))
+                await process.send(await anyio.to_thread.run_sync(screen.feed, drawn))
                 if given.wait_for is not None and await shows(given.wait_for, screen, context):
                     return skipped, ""
             patience = QUIET if screen.rows() else FIRST_SIGHT
@@ -142,13 +144,22 @@ async def settle(given: TerminalInput, process: Process, screen: "Screen", conte
             with anyio.move_on_after(QUIET / 4):
                 await process.news()
             await anyio.sleep(BETWEEN_LOOKS)
-    await anyio.to_thread.run_sync(screen.feed, process.take().tail)
+    drawn, passed = news(process)
+    skipped += passed
+    await anyio.to_thread.run_sync(screen.feed, drawn)
     if given.wait_for is not None and not await shows(given.wait_for, screen, context):
         return (
             skipped,
             f"`{given.wait_for}` does not show after {given.timeout / 1000:g} s" if process.status == "running" else "",
         )
     return skipped, ""
+
+
+def news(process: Process) -> tuple[bytes, int]:
+    """What it said since the last look, as far as it is drawn, and how many bytes before that are not."""
+    output = process.take()
+    drawn = output.tail[-MOST_DRAWN:]
+    return drawn, output.omitted + len(output.tail) - len(drawn)
 
 
 async def shows(pattern: str, screen: "Screen", context: Context) -> bool:

@@ -119,11 +119,11 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("reader", READERS)
-async def test_a7_1_no_program_reads_a_hidden_file(scene: Scene, reader: str) -> None:
-    for name in SECRETS:
-        told = await scene.bash(READERS[reader].format(*[name] * READERS[reader].count("{}")))
-        assert CANARY not in told.stdout.all + told.stderr.all, name
+async def test_a7_1_no_program_reads_a_hidden_file(scene: Scene) -> None:
+    for reader, command in READERS.items():
+        for name in SECRETS:
+            told = await scene.bash(command.format(*[name] * command.count("{}")))
+            assert CANARY not in told.stdout.all + told.stderr.all, (reader, name)
 
 
 async def test_a46_1_a_hidden_file_is_not_listed_and_what_is_like_it_is(scene: Scene) -> None:

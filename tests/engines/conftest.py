@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,16 @@ from sandbox import toolbox
 from sandbox.engine import Engine
 from tests.otherengines import NAMES, OtherEngine, other_engine
 
+SELDOM = ("rootless-podman", "remapped-docker")
+"""Each is like two of the others, so an ordinary run leaves them out."""
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
+
+def _param(name: str) -> Any:
+    slow = [pytest.mark.slow] if name in SELDOM else []
+    return pytest.param(name, marks=[pytest.mark.xdist_group(name), *slow])
+
+
+@pytest.fixture(scope="module", params=map(_param, NAMES))
 def other(request: pytest.FixtureRequest, engine: Engine) -> Iterator[OtherEngine]:
     """It is empty afterwards but for what is shared, and so are the machine's mounts."""
     toolbox.image_on(engine, lambda _: None)

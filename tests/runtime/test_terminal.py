@@ -59,7 +59,7 @@ def test_a_resized_terminal_is_redrawn(tmp_path: Path) -> None:
 
 def test_a_flood_is_drawn_to_its_end_and_interrupted(tmp_path: Path) -> None:
     async def test(desk: Bench) -> None:
-        await desk.use("Terminal", {"command": "bash --norc", "wait_for": r"\$"})
+        await desk.use("Terminal", {"command": "bash --norc", "wait_for": "[$#]"})
         await desk.use("Terminal", {"id": "bash_1", "input": "yes", "keys": ["Enter"], "timeout": 1500})
         with anyio.fail_after(30):
             done = await desk.use("Terminal", {"id": "bash_1", "keys": ["Ctrl-C"], "wait_for": r"\^C"})

@@ -137,7 +137,7 @@ async def bash(sandbox: DockerSandbox, script: str) -> str:
     return result.stdout.all.decode()
 
 
-@pytest.mark.parametrize("base", ["live", "frozen"])
+@pytest.mark.parametrize("base", ["live", pytest.param("frozen", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a33_1_git_works_inside_and_the_host_stays_as_it_was(
     shape, base: BaseKind, tmp_path: Path, opened_on, engine: Engine
