@@ -1,6 +1,7 @@
 """Signals: SIGTERM ends a command in order, Ctrl-C first interrupts the work and only then the program."""
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -89,6 +90,9 @@ def run_async(work: Callable[[Interrupts], Awaitable[Result]]) -> Result:
             group.cancel_scope.cancel()
 
     handler = signal.getsignal(signal.SIGTERM)
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     try:
         anyio.run(body)
     except BaseExceptionGroup as group:

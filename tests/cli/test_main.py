@@ -1,5 +1,6 @@
 """The command line without an engine: help, versions, slips, and every error as one sentence with its exit code."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import exits, main
+from cli import exits, main, signals
 from cli.version import version
 from images.errors import BuildFailed, UnknownImage
 from sandbox.errors import CheckoutRefused, EngineUnavailable, OutOfSpace, SandboxLost, SessionBusy, SessionNotFound
@@ -161,3 +162,17 @@ def test_a_closed_stdout_is_fine(variables, elsewhere):
         stderr=subprocess.PIPE,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_garbage_is_collected_from_when_a_commands_work_begins():
+    async def work(_interrupts):
+        return gc.isenabled()
+
+    gc.disable()
+    try:
+        assert signals.run_async(work)
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert main.main(["--help"]) == exits.DONE
+    assert gc.isenabled()  # whoever calls it with a command line of its own keeps what it has
