@@ -4,6 +4,7 @@ What reads it is given a stranger's bytes: whatever is not an index raises one o
 it, the file does not say: only with the right length it reads as an index.
 """
 
+import collections
 import hashlib
 import itertools
 import struct
@@ -22,6 +23,8 @@ _SUMS: Final = {20: "sha1", 32: "sha256"}
 _BEFORE_ID: Final = 40  # times, device and inode, mode, owner, size
 _MOST_NAMES: Final = 512 * 1024 * 1024  # bytes of all paths: ten times those of a million files
 _ENOUGH: Final = 8  # entries that read well by chance: 1 in 2**96
+_MOST_EXTENSIONS: Final = 64  # git knows eight
+_LONGEST_NUMBER: Final = 5  # bytes: no path is longer than 2**32
 
 
 def header(data: bytes) -> tuple[int, int]:
@@ -33,17 +36,27 @@ def header(data: bytes) -> tuple[int, int]:
 
 
 def id_size(data: bytes) -> int:
-    """Bytes of an object's id: 20 (SHA-1) or 32 (SHA-256)."""
-    _, count = header(data)
-    for size in _SUMS:
-        try:
-            read = list(itertools.islice(_entries(data, size), _ENOUGH))
-            if count < _ENOUGH:
-                list(extensions(data, read[-1][2] if read else HEADER, size))
-        except DAMAGED:
-            continue
-        return size
-    raise ValueError("neither an index of SHA-1 nor of SHA-256")
+    """Bytes of an object's id: 20 (SHA-1) or 32 (SHA-256).
+
+    Who chooses a repository's files can make the beginning read as both, by their ids, but not the sum at the end.
+    """
+    found = [size for size in _SUMS if _reads(data, size, _ENOUGH)]
+    if len(found) > 1:
+        found = [size for size in found if _reads(data, size, header(data)[1])]
+    if not found:
+        raise ValueError("neither an index of SHA-1 nor of SHA-256")
+    return found[0]
+
+
+def _reads(data: bytes, size: int, most: int) -> bool:
+    """Whether so many entries can be read with ids of this size, and what follows if those are all."""
+    try:
+        last = collections.deque(itertools.islice(_entries(data, size), most), maxlen=1)
+        if header(data)[1] <= most:
+            collections.deque(extensions(data, last[0][2] if last else HEADER, size), maxlen=0)
+    except DAMAGED:
+        return False
+    return True
 
 
 def flags_at(size: int) -> int:
@@ -81,7 +94,9 @@ def _entries(data: bytes, size: int) -> Iterator[tuple[int, bytes, int]]:
 def extensions(data: bytes, position: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     """What follows the entries, up to the sum at the end: each one's name, and all of it with name and length."""
     last = len(data) - size
-    while position < last:
+    for _ in range(_MOST_EXTENSIONS):
+        if position >= last:
+            break
         name, length = struct.unpack_from(">4sI", data, position)
         end = position + 8 + length
         yield name, data[position:end]
@@ -97,10 +112,10 @@ def summed(made: bytes, size: int) -> bytes:
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     """A number in git's variable-length form, and where the next byte is."""
-    byte = data[position]
-    value = byte & 0x7F
-    while byte & 0x80:
-        position += 1
-        byte = data[position]
+    value = -1
+    for place in range(position, position + _LONGEST_NUMBER):
+        byte = data[place]
         value = ((value + 1) << 7) | (byte & 0x7F)
-    return value, position + 1
+        if not byte & 0x80:
+            return value, place + 1
+    raise ValueError("a number without end")

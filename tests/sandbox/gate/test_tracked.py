@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import tracemalloc
 
 import pytest
 
 from sandbox.gate.ignore import Ignored
 from sandbox.gate.tracked import tracked
+from sandbox.hiding.index import skipping
 
 NAMES = [b"a", b"b.log", b"deep/er/file", b"deep/er/file2", b"x" * 200 + b"/y", b"\xff\n", b"d/" * 20 + b"leaf"]
 
@@ -46,6 +48,24 @@ def test_a_linked_worktree_has_an_index_of_its_own(repository, tmp_path):
 def test_an_index_that_cannot_be_read_tracks_nothing(repository, damage):
     (repository / ".git" / "index").write_bytes(damage)
     assert tracked(repository) == frozenset()
+
+
+def test_r17_a_number_without_end_costs_no_time(repository):
+    (repository / ".git" / "index").write_bytes(b"DIRC\0\0\0\4\0\0\0\1" + bytes(61) + b"\1" + b"\xff" * 20_000_000)
+    assert tracked(repository) == frozenset()
+
+
+def test_r17_parts_without_end_cost_no_memory(repository):
+    (repository / ".git" / "index").write_bytes(b"DIRC\0\0\0\2\0\0\0\0" + b"MORE\0\0\0\0" * 4_000_000 + bytes(20))
+    assert tracked(repository) == frozenset()
+    directory = os.open(repository / ".git", os.O_RDONLY)
+    tracemalloc.start()
+    try:
+        assert skipping(directory, b"index", lambda _: True) is None
+        assert tracemalloc.get_traced_memory()[1] < 300_000_000  # most of it is room for the largest file that is read
+    finally:
+        tracemalloc.stop()
+        os.close(directory)
 
 
 def test_no_repository_tracks_nothing(tmp_path):

@@ -1,5 +1,7 @@
 """Git inside does not take a hidden file for deleted, whatever form its index has."""
 
+import hashlib
+import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -110,6 +112,29 @@ def test_hidden_files_are_skipped_and_all_else_is_as_it_was(repository: Path) ->
     git(repository, "commit", "-qam", "all")
     git(repository, "add", "-A")
     assert git(repository, "show", "--stat", "--format=", "--name-status").split() == ["M", "a/b.py"]
+
+
+def test_r17_object_ids_that_make_it_look_like_one_with_shorter_ids_change_nothing(tmp_path: Path) -> None:
+    """Who makes a repository chooses ids: here such that the first entries read as those of SHA-1."""
+    git(tmp_path, "init", "-q", "--object-format=sha256")
+    numbers = itertools.count()
+    for number in range(8):
+        text = next(text for text in (str(found) for found in numbers) if looks_short(text))
+        (tmp_path / f"!{number}").write_text(text)
+    (tmp_path / ".env").write_text("secret")
+    git(tmp_path, "add", "-fA")
+    assert tracked(tmp_path) == {b".env", *(f"!{number}".encode() for number in range(8))}
+    made = without(tmp_path)
+    assert made is not None
+    (tmp_path / ".git/index").write_bytes(made)
+    (tmp_path / ".env").unlink()
+    assert git(tmp_path, "diff", "--name-status") == ""
+
+
+def looks_short(text: str) -> bool:
+    """Whether the end of a blob's id is flags of a name of ten bytes, and these, in an index with 20 bytes for it."""
+    end = hashlib.sha256(f"blob {len(text)}\0{text}".encode()).digest()[20:]
+    return end[0] & 0x4F == 0 and end[1] == 10 and 0 not in end[2:]
 
 
 DAMAGED = [b"", b"DIRC", b"DIRC\0\0\0\x09" + bytes(64), b"DIRC\0\0\0\x02\0\0\0\xff" + bytes(64)]
