@@ -1,6 +1,7 @@
 """One end of an HTTP/1.1 connection over a byte stream (RFC 9112, by h11): events in, events out."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 
 import anyio
@@ -16,6 +17,9 @@ BETWEEN_HOPS = frozenset(
 
 _OTHER_METHODS = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
 """By these headers some servers take a request for one with the method that they name (a habit, no standard)."""
+
+_NEITHER_LETTER_NOR_DIGIT = re.compile(rb"[^a-z0-9]")
+"""In a header's name: to a program behind CGI or WSGI they are all the same, as some servers hand them over."""
 
 
 class Talk:
@@ -86,6 +90,8 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
 def tells(request: h11.Request) -> bool:
     """Whether a request may tell the other end something whatever its method: by a body, or by naming another one."""
     return any(
-        name in _OTHER_METHODS or name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        _NEITHER_LETTER_NOR_DIGIT.sub(b"-", name) in _OTHER_METHODS
+        or name == b"transfer-encoding"
+        or (name == b"content-length" and value.strip(b"0"))
         for name, value in request.headers
     )

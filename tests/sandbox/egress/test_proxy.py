@@ -82,7 +82,16 @@ async def test_n09_nothing_is_told_to_a_host_that_may_be_read_from(connect, outs
     assert [exchange.method for exchange in log(session)] == ["POST", "PUT", "DELETE", "GET"]
 
 
-@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+        "x_http_method_override",
+        "X-Http.Method~Override",
+    ],
+)
 async def test_n09_a_read_that_is_to_be_taken_for_another_method_is_none(connect, outside, at, refusals, header):
     for network, wanted in ((outside.network(), 403), (outside.network(writable=(at,), allowed=()), 200)):
         async with connect(network) as client:
