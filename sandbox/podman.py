@@ -13,9 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.errors import SandboxError
+from sandbox.escape import escape
+
 FILTER = "seccomp="
 SPOKEN = re.compile(r"rw|nosuid|nodev|exec|noexec|size=\d+|mode=\d+")
 """Its own words for a folder in memory, of those that we use."""
+
+ENDS_A_TARGET, ENDS_A_FOLDER = re.compile(r'[,"\r\n]'), ":"
+"""What its service takes for the end of where a volume, or a folder in memory, is to be: options would follow."""
 
 OWNED = 'X-owner=",uid=0,"'
 """Among the options of a mount: whose it is, it stays.
@@ -37,8 +43,10 @@ class Volume:
 def with_volumes(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Volume]]:
     """The request with a name for each volume that is made for it, and these.
 
-    Their names look like those an engine gives, so that they are known as what goes with its container.
+    Their names look like those an engine gives, so that they are known as what goes with its container. Raises
+    SandboxError for a path that would be read as more than a path.
     """
+    _refuse_options(config["HostConfig"])
     found: list[Volume] = []
 
     def named(mount: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -84,6 +92,20 @@ def comparable(asked: Mapping[str, Any], got: Mapping[str, Any]) -> Mapping[str,
     options = [*(one for one in got.get("SecurityOpt") or () if not one.startswith(FILTER))]
     has_filter = len(options) < len(got.get("SecurityOpt") or ())
     return {**got, **rights, "SecurityOpt": [*options, *(said if has_filter else ())]}
+
+
+def _refuse_options(host: Mapping[str, Any]) -> None:
+    """A checkout's path is a stranger's word where it came with an archive, and an image's folders always are."""
+    for target in (one["Target"] for one in host.get("Mounts", ())):
+        if ENDS_A_TARGET.search(target):
+            raise SandboxError(
+                f"Podman would read options in {escape(target)}: a path without commas and quotes works, or Docker"
+            )
+    for place in host.get("Tmpfs", {}):
+        if ENDS_A_FOLDER in place:
+            raise SandboxError(
+                f"the image wants a folder at {escape(place)}, in which Podman would read options: use another image"
+            )
 
 
 def _as_it_is(asked: Mapping[str, Any]) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.choice import Choice, Machine
 from sandbox.engine_kind import kind_of
+from sandbox.errors import SandboxError
 from sandbox.labels import Owner
 from sandbox.podman import spelled, with_volumes
 from sandbox.profile import GIB, User, machine_of, profile_of, request, this_machine
@@ -171,3 +172,15 @@ def test_podman_is_told_an_owner_of_what_it_mounts_and_mount_is_not():
     assert overlay.keys() == {"type", "o", "nocopy"}
     assert "uid=0" in overlay["o"].split(",")
     assert re.sub('"[^"]*"', "", overlay["o"]).split(",") == ["lowerdir=/a", "ro", "X-owner="]
+
+
+@pytest.mark.parametrize("path", ["/p,source=paddock-toolbox,target=/mnt", '/p"', "/p\n"])
+def test_podman_is_given_no_path_that_it_would_read_options_in(path):
+    with pytest.raises(SandboxError, match="Podman would read options"):
+        with_volumes({"HostConfig": {"Mounts": [{"Type": "volume", "Target": path, "VolumeOptions": {"Labels": {}}}]}})
+
+
+def test_podman_is_given_no_folder_of_an_images_that_it_would_read_options_in():
+    with pytest.raises(SandboxError, match="Podman would read options"):
+        with_volumes({"HostConfig": {"Tmpfs": {"/x:size=99g,exec": "size=1"}}})
+    assert with_volumes({"HostConfig": {"Tmpfs": {"/x,y": "size=1"}}})[1] == []
