@@ -93,13 +93,15 @@ class Profile:
         }
 
     def tools(self, invoking: User) -> User:
-        """Whom tools run as, for who invoked us."""
+        """Whom tools run as, for who invoked us: never him where it is to be nobody."""
+        if self.user == NOBODYS and NOBODYS.uid in (invoking.uid, invoking.gid):
+            return OTHER_NOBODYS
         return self.user or invoking
 
 
 ROOT = User(0, 0)
-NOBODYS = User(65533, 65533)
-"""Ids that own no file: not the guest's, not the invoking user's."""
+NOBODYS, OTHER_NOBODYS = User(65533, 65533), User(65519, 65519)
+"""Ids that own no file: not the guest's, not the invoking user's; the second where the first are his."""
 
 APT = ("SETUID", "SETGID", "CHOWN", "DAC_OVERRIDE", "FOWNER")
 DOCKERS = (*APT, "FSETID", "KILL", "SETPCAP", "NET_BIND_SERVICE", "SETFCAP")

@@ -16,6 +16,7 @@ from sandbox.engine import Engine
 from sandbox.errors import FileError, OutOfSpace, SandboxLost
 from sandbox.gate.freeze import frozen
 from sandbox.opening import opened, prepare
+from sandbox.profile import NOBODYS
 from sandbox.sessions import Session, Sessions
 from sandbox.workspace import mirror, sending
 from sandbox.workspace.mirror import Row, difference, parsed
@@ -209,6 +210,19 @@ async def test_in_strict_it_can_be_read_as_by_a_stranger_and_written_by_nobody(
             await sandbox.write(sandbox.root / "open/to-all.txt", b"")
         assert (await sandbox.freeze()).changes == ()
         assert await said(sandbox, "cat hello.txt open/to-all.txt") == "hello\nopen\n"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("ids", [{"uid": NOBODYS.uid}, {"gid": NOBODYS.gid}])
+async def test_in_strict_nobody_writes_also_where_those_who_own_it_have_the_ids_of_nobody(
+    state: Path, checkout: Path, image: Image, engine: Engine, ids: dict[str, int]
+) -> None:
+    (checkout / "hello.txt").chmod(0o664)
+    choice = Choice(base="copy", profile="strict")
+    session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
+    session.save(session.meta().model_copy(update=ids))
+    async with opened(session, engine) as sandbox:
+        assert await said(sandbox, "echo more >> hello.txt || echo denied") == "denied\n"
 
 
 @pytest.mark.engine
