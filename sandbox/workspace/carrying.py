@@ -145,7 +145,7 @@ async def _send(container: Container, part: _Part, tell: Tell, *, is_closed: boo
         "op": "run",
         "argv": [PYTHON, "-I", "-S", "-c", FILL, os.fsdecode(part.target), without],
         "cwd": "/",
-        "env": {},
+        "env": {"LC_ALL": "C"},  # a locale's files are the image's, and name libraries to load
         "stdin": True,
         "report": False,
         "fills": True,

@@ -4,12 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from images.image import Image
 from sandbox.accounts import accounts
 from sandbox.base import Command
-from sandbox.choice import Choice, ProfileName
+from sandbox.choice import BaseKind, Choice, ProfileName
 from sandbox.docker_sandbox import DockerSandbox
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
@@ -33,8 +34,8 @@ def shell(engine: Engine) -> Files:
 
 @pytest.fixture
 def on(engine: Engine, state: Path, checkout: Path) -> Callable[..., DockerSandbox]:
-    def sandbox(image: Image, profile: ProfileName = "default") -> DockerSandbox:
-        choice = Choice(profile=profile)
+    def sandbox(image: Image, profile: ProfileName = "default", base: BaseKind = "auto") -> DockerSandbox:
+        choice = Choice(profile=profile, base=base)
         session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
         return opened(session, engine)
 
@@ -64,6 +65,16 @@ async def test_no_locale_of_the_image_is_read_by_the_guest(
     image = made(engine, "locale", {**shell, f"/usr/lib/locale/{place}": WAITS_FOR_EVER})
     async with on(image) as sandbox:
         await greets(sandbox)
+
+
+@pytest.mark.parametrize("place", ["locale-archive", "C.UTF-8/LC_CTYPE", "C.utf8/LC_CTYPE"])
+async def test_no_locale_of_the_image_is_read_where_its_owner_fills_the_workspace(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox], place: str
+) -> None:
+    image = made(engine, "locale", {**shell, f"/usr/lib/locale/{place}": WAITS_FOR_EVER})
+    async with on(image, "strict", "copy") as sandbox:
+        with anyio.fail_after(30):
+            await greets(sandbox)
 
 
 @pytest.mark.parametrize("profile", ["default", "build", "compat"])
