@@ -129,7 +129,7 @@ class Transaction:
         folder, name, slot = *_split(step.path), _slot(step.slot)
         if self._again:
             staged = _node(self._journal.new, slot)
-            if staged is None:
+            if staged is None or self._is_in_place(folder, name, slot):
                 return  # placed before the crash
             if staged != step.after:
                 self._keep(step.path, _DAMAGED)
@@ -142,6 +142,16 @@ class Transaction:
             except FileExistsError:
                 if _node(directory, name) != step.after:
                     self._keep(step.path, "was made in the checkout while the changes were applied: yours was kept")
+
+    def _is_in_place(self, folder: bytes, name: bytes, slot: bytes) -> bool:
+        """Whether a move was cut short that left both names, so that what is in the slot may be the user's by now."""
+        try:
+            with opened(self._root, folder) as directory:
+                return are_one(directory, name, self._journal.new, slot)
+        except OSError as error:
+            if is_gone(error) or is_blocked(error):
+                return False
+            raise
 
     def _swap(self, step: Swap) -> None:
         folder, name, slot = *_split(step.path), _slot(step.slot)

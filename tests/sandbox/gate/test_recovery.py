@@ -37,9 +37,10 @@ print(recover(Path(sys.argv[1]), sessions=Sessions(session.path.parent.parent)))
 """
 
 
-def committed(gate, root, content="new", *, before="old"):
-    """A journal as a crash right after COMMIT leaves it, for one edit of `a`."""
-    change = Change(b"a", gate.blobs.put(before.encode()), gate.blobs.put(content.encode()))
+def committed(gate, root, content="new", *, before="old", path=b"a"):
+    """A journal as a crash right after COMMIT leaves it, for one edit; for a new file without `before`."""
+    old = None if before is None else gate.blobs.put(before.encode())
+    change = Change(path, old, gate.blobs.put(content.encode()))
     approval = Approval("any", (change,), "tester", now())
     approved = record_approval(gate.session, approval, gate.checkout, before=Before())
     journal = Journal.make(root, os.fsencode(approved.journal))
@@ -271,6 +272,18 @@ def test_a_move_into_the_checkout_that_left_both_names_is_settled(tmp_path, made
     os.close(there)
     left = {name: (tmp_path / name).read_text() for name in made if (tmp_path / name).exists()}
     assert left == (found or made)
+
+
+def test_a_new_file_that_is_in_place_and_still_in_its_slot_is_the_users_from_then_on(gate, root):
+    """As on NFS; a user who writes to the file then writes to both names."""
+    _, journal = committed(gate, root, before=None, path=b"b")
+    os.link("0", "b", src_dir_fd=journal.new, dst_dir_fd=root)
+    journal.close()
+    (gate.checkout / "b").write_text("user")
+    found = gate.recover()
+    assert (found.paths, found.kept) == ((b"b",), ())
+    assert (gate.checkout / "b").read_text() == "user"
+    assert sorted(os.listdir(gate.checkout)) == ["a", "b"]
 
 
 def test_blobs_are_not_needed_to_finish(gate, root):
