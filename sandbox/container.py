@@ -169,6 +169,8 @@ def _config(
         toolbox.ensure(engine, lambda _: None)
     who = accounts.accounts(meta.image, user, known.author)
     mounts = [*tree.mounts(session, labels(owner)), toolbox.mount()]
+    last = toolbox.beyond(mounts)
+    mounts.append(toolbox.mount(last))
     own = tree.carried(session)
     if profile.changes_image:
         files = {**files, "/etc/gitconfig": who.gitconfig}
@@ -179,7 +181,7 @@ def _config(
         profile,
         image=meta.image,
         volumes=wishes.volumes,
-        entrypoint=toolbox.entrypoint(user, profile, files, owner_of(meta, engine.kind.inside), own),
+        entrypoint=toolbox.entrypoint(user, profile, files, owner_of(meta, engine.kind.inside), last, own),
         gives=bool(own),
         mounts=mounts,
         user=user,

@@ -41,6 +41,20 @@ if not os.path.exists("/target/box"):
     except OSError:
         shutil.rmtree(new)
 """
+LAST = "/opt/paddock-last"
+"""Where it is mounted once more, so deep that engines, which mount what is deeper later, lay nothing on top of it."""
+CHECK = f"""
+refuse() {{ echo "the image lays a folder of its own over '$1'" >&2; exit 1; }}
+place=$("$1/box/bin/busybox" readlink -f {PLACE})
+case $place in *[!a-zA-Z0-9/._-]*) refuse {PLACE};; esac
+while read -r _ _ _ _ at _; do
+    case $at in "$place"/*) refuse "$at";; esac
+done < /proc/self/mountinfo
+for part in "" /box; do [ "$1$part" -ef "{PLACE}$part" ] || refuse {PLACE}; done
+shift
+exec "$@"
+"""
+"""Refuses to go on where the checkout, led there by a link of the image's, lies on what is to run as root."""
 START = "import json, sys; from sandbox.guest.main import main; main(json.loads(sys.argv[1]))"
 
 
@@ -84,21 +98,28 @@ def image_on(engine: Engine, on_progress: OnProgress, cache: Path | None = None)
     return builder.ensured(toolbox(), engine.images, on_progress, cache)
 
 
-def mount() -> Mapping[str, Any]:
+def mount(place: str = PLACE) -> Mapping[str, Any]:
     """The engine's request for it."""
-    return shared.mount(volume_name(), PLACE)
+    return shared.mount(volume_name(), place)
+
+
+def beyond(mounts: Sequence[Mapping[str, Any]]) -> str:
+    """A place for it that is deeper than those of all these mounts."""
+    return LAST + "/0" * max(str(one["Target"]).count("/") for one in mounts)
 
 
 def entrypoint(
-    user: User, profile: Profile, files: Mapping[str, str], owner: User, own: Sequence[str] = ()
+    user: User, profile: Profile, files: Mapping[str, str], owner: User, last: str, own: Sequence[str] = ()
 ) -> list[str]:
     """The container's command: the guest. `files` are written before anything else; `own` are made the owner's.
 
-    `user` is whom tools run as, `owner` whose the workspace is where it has to be filled.
+    `user` is whom tools run as, `owner` whose the workspace is where it has to be filled. `last` is where the toolbox
+    is mounted on top of everything.
 
     It is started by a static program that takes away what the image says about the environment: `LD_PRELOAD` and the
     like would put the image's own code into the guest. So would a locale, whose files name libraries to load.
     """
+    first = last + BUSYBOX.removeprefix(PLACE)
     rights = [CAPABILITIES[name] for name in profile.capabilities]
     settings = {
         "uid": user.uid,
@@ -109,4 +130,5 @@ def entrypoint(
         "owner": [owner.uid, owner.gid],
         "door": DOOR if profile.has_proxy else 0,
     }
-    return [BUSYBOX, "env", "-i", "LC_ALL=C", PYTHON, "-I", "-S", "-c", START, json.dumps(settings)]
+    checked = [first, "env", "-i", "LC_ALL=C", first, "sh", "-c", CHECK, "sh", last]
+    return [*checked, PYTHON, "-I", "-S", "-c", START, json.dumps(settings)]

@@ -1,6 +1,7 @@
 """An image that its maker means harm with: it brings code to where programs of ours look for theirs."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,41 @@ async def test_an_image_lays_no_folder_over_what_is_brought_along(
     with pytest.raises(SandboxError, match="the image lays a folder of its own over '/opt/paddock/box/tools'"):
         async with on(image) as sandbox:
             await greets(sandbox)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("base", ["auto", "copy"])
+@pytest.mark.parametrize("opt", ["/opt/", "/elsewhere/", "/else where/"])
+@pytest.mark.parametrize("place", [BOX, f"{BOX}/bin", f"{BOX}/lib", f"{BOX}/lib/python3.11", "/opt/paddock", "/opt"])
+async def test_an_image_lays_no_checkout_over_what_is_brought_along(
+    engine: Engine, shell: Files, state: Path, place: str, base: BaseKind, opt: str
+) -> None:
+    """By a link at the checkout's path; it would hold what begins as root."""
+    with tempfile.TemporaryDirectory(dir="/srv", prefix="paddock-test-") as folder:  # inside, /tmp hides an image's
+        checkout = Path(folder).resolve() / "deep"  # what is deeper is mounted later
+        _put_programs(checkout)
+        folders: Files = {opt: b""} if opt == "/opt/" else {opt: b"", "/opt": opt}
+        image = made(engine, "checkout-over", {**shell, **folders, str(checkout): place})
+        choice = Choice(base=base)
+        session = prepare(sessions=Sessions(state), checkout=checkout, kind="exec", image=image, choice=choice)
+        with pytest.raises(SandboxError, match=r"lays a folder of its own over '/(opt|elsewhere)/paddock"):
+            async with opened(session, engine) as sandbox:
+                await greets(sandbox)
+        assert not list(session.upper.rglob("*.root"))
+
+
+def _put_programs(checkout: Path) -> None:
+    for name in ("busybox", "python3", "ld.so", "bin/busybox", "box/bin/busybox", "paddock/box/bin/busybox"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("#!/bin/sh\necho it runs >&2\necho > $0.root\n")
+        (checkout / name).chmod(0o755)
+
+
+async def test_an_image_may_have_its_opt_elsewhere(
+    engine: Engine, shell: Files, on: Callable[..., DockerSandbox]
+) -> None:
+    async with on(made(engine, "opt", {**shell, "/var/opt/": b"", "/opt": "var/opt"})) as sandbox:
+        await greets(sandbox)
 
 
 @pytest.mark.parametrize("place", ["{root}/src", "{root}/new/one", f"{BOX}/tools"])
