@@ -82,8 +82,9 @@ if sys.argv[1]:
 for pid in [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()]:
     for name in ("environ", "mem", "maps", "fd/0", "fd/1"):
         try:
-            open("/proc/%s/%s" % (pid, name), "rb", buffering=0).read(1)
-            print("OPEN", pid, name)
+            data = open("/proc/%s/%s" % (pid, name), "rb", buffering=0).read(1)
+            if data or name[:2] == "fd":  # of one that just ends the rest can be opened, and holds nothing
+                print("OPEN", pid, name)
         except OSError:
             pass
     if ctypes.CDLL(None).ptrace(16, int(pid), 0, 0) == 0:
