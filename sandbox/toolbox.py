@@ -43,13 +43,13 @@ if not os.path.exists("/target/box"):
 """
 LAST = "/opt/paddock-last"
 """Where it is mounted once more, so deep that engines, which mount what is deeper later, lay nothing on top of it."""
-CHECK = f"""
+CHECK = rf"""
+box=$1/box/bin/busybox
 refuse() {{ echo "the image lays a folder of its own over '$1'" >&2; exit 1; }}
-place=$("$1/box/bin/busybox" readlink -f {PLACE})
+place=$($box readlink -f {PLACE})
 case $place in *[!a-zA-Z0-9/._-]*) refuse {PLACE};; esac
-while read -r _ _ _ _ at _; do
-    case $at in "$place"/*) refuse "$at";; esac
-done < /proc/self/mountinfo
+over=$($box sed -n "s!^[^ ]* [^ ]* [^ ]* [^ ]* \($place/[^ ]*\) .*!\1!p" /proc/self/mountinfo) || refuse {PLACE}
+[ -z "$over" ] || refuse "$over"
 for part in "" /box; do [ "$1$part" -ef "{PLACE}$part" ] || refuse {PLACE}; done
 shift
 exec "$@"
