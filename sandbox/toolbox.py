@@ -44,13 +44,14 @@ if not os.path.exists("/target/box"):
 LAST = "/opt/paddock-last"
 """Where it is mounted once more, so deep that engines, which mount what is deeper later, lay nothing on top of it."""
 CHECK = rf"""
-box=$1/box/bin/busybox
 refuse() {{ echo "the image lays a folder of its own over '$1'" >&2; exit 1; }}
-place=$($box readlink -f {PLACE})
-case $place in *[!a-zA-Z0-9/._-]*) refuse {PLACE};; esac
-over=$($box sed -n "s!^[^ ]* [^ ]* [^ ]* [^ ]* \($place/[^ ]*\) .*!\1!p" /proc/self/mountinfo) || refuse {PLACE}
-[ -z "$over" ] || refuse "$over"
+cd -P {PLACE} || refuse {PLACE}
+case $PWD in *[!a-zA-Z0-9/._-]*) refuse {PLACE};; esac
+while read -r _ _ _ _ over _; do
+    case $over in "$PWD"/*) refuse "$over";; esac
+done < /proc/self/mountinfo
 for part in "" /box; do [ "$1$part" -ef "{PLACE}$part" ] || refuse {PLACE}; done
+cd /
 shift
 exec "$@"
 """
