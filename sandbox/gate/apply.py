@@ -34,6 +34,7 @@ from sandbox.gate.fitting import unfit
 from sandbox.gate.host import opened_checkout
 from sandbox.gate.journal import Journal
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.moves import exchange_in_two
 from sandbox.gate.past import pasts_of
 from sandbox.gate.preimages import Conflict, Found, keep, look, still
 from sandbox.gate.recovery import (
@@ -49,7 +50,7 @@ from sandbox.gate.recovery import (
 from sandbox.gate.repositories import assembled
 from sandbox.gate.siblings import renew_siblings, siblings
 from sandbox.gate.syscalls import exchange, probe
-from sandbox.gate.transaction import Exchange, exchange_in_two
+from sandbox.gate.transaction import Exchange
 from sandbox.sessions import Session, Sessions
 
 __all__ = ["Applied", "Approval", "Conflict", "Conflicts", "Recovered", "apply", "recover"]

@@ -9,6 +9,8 @@ import os
 
 from sandbox.gate.syscalls import NOT_KNOWN, rename_noreplace
 
+_ASIDE = b".out"
+
 
 def take_out(checkout: int, name: bytes, journal: int, slot: bytes) -> None:
     """Move a name of the checkout to a free one of the journal. Raises OSError, FileExistsError if it is not free."""
@@ -32,6 +34,32 @@ def put_in(journal: int, slot: bytes, checkout: int, name: bytes) -> None:
         os.rename(slot, name, src_dir_fd=journal, dst_dir_fd=checkout)
     else:
         os.unlink(slot, dir_fd=journal)
+
+
+def exchange_in_two(first_directory: int, first: bytes, second_directory: int, second: bytes) -> None:
+    """`exchange` where the file system has none: the first name is missing for a moment, and nothing is overwritten.
+
+    Raises FileExistsError if somebody made the first name in that moment; it is theirs then.
+    """
+    take_out(first_directory, first, second_directory, second + _ASIDE)
+    put_in(second_directory, second, first_directory, first)
+    take_out(second_directory, second + _ASIDE, second_directory, second)
+
+
+def settle(first_directory: int, first: bytes, second_directory: int, second: bytes) -> None:
+    """Bring an `exchange_in_two` that was cut short to one of its two ends."""
+    aside = second + _ASIDE
+    if not is_there(second_directory, aside):
+        return
+    if are_one(first_directory, first, second_directory, aside):  # put back, not yet taken from here
+        os.unlink(aside, dir_fd=second_directory)
+        return
+    if are_one(first_directory, first, second_directory, second):  # put in, not yet taken from here
+        os.unlink(second, dir_fd=second_directory)
+    if not is_there(second_directory, second):
+        take_out(second_directory, aside, second_directory, second)
+    elif not is_there(first_directory, first):
+        put_in(second_directory, aside, first_directory, first)
 
 
 def is_there(directory: int, name: bytes) -> bool:

@@ -16,11 +16,12 @@ from sandbox.gate.approval import Approved, Outcome, record_discarded, record_ou
 from sandbox.gate.host import facts_at, opened_checkout, shut
 from sandbox.gate.journal import LEFT_ALONE, TRASH, Journal, journals
 from sandbox.gate.manifest import Manifest, Renewal
+from sandbox.gate.moves import exchange_in_two
 from sandbox.gate.past import Past
 from sandbox.gate.preimages import Conflict
 from sandbox.gate.steps import steps
 from sandbox.gate.syscalls import exchange, probe
-from sandbox.gate.transaction import Exchange, Transaction, exchange_in_two
+from sandbox.gate.transaction import Exchange, Transaction
 from sandbox.sessions import Session, Sessions
 
 _POLL = 0.02  # seconds between two looks at a lock

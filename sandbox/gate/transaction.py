@@ -5,23 +5,24 @@ looked at once more, and given back if it is not what was replaced: then that pa
 """
 
 import errno
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from sandbox.changes import Directory, Node
+from sandbox.escape import escape
 from sandbox.gate.host import Unusable, node_at, opened
 from sandbox.gate.journal import Journal
-from sandbox.gate.moves import are_one, is_there, put_in, take_out
+from sandbox.gate.moves import are_one, is_there, put_in, settle, take_out
 from sandbox.gate.past import give
 from sandbox.gate.preimages import Conflict
 from sandbox.gate.steps import MakeFolder, Place, Remove, RemoveFolder, SetRights, Step, Swap
 from sandbox.gate.upper import is_blocked, is_gone
 
 Exchange = Callable[[int, bytes, int, bytes], None]
-"""Swaps two names: `sandbox.gate.syscalls.exchange`, or `exchange_in_two` where the file system has no such call."""
+"""Swaps two names: `sandbox.gate.syscalls.exchange`, or `moves.exchange_in_two` where there is no such call."""
 
-_ASIDE = b".out"
 _ATTEMPTS = 8  # saves by the user that we follow before we leave the file as it is
 
 # The path cannot be written, but the rest can: the user's file stays and is reported. Everything else stops the apply
@@ -32,6 +33,8 @@ _ONE_PATH = (
 )
 
 _MEANWHILE = "was changed in the checkout while the changes were applied: your version was kept"
+_TWICE = "was changed more than once in the checkout while the changes were applied: yours was kept, and so is {}"
+_LONGEST_NAME = 230  # bytes, of the 255 that a name may have
 _FILLED = "is a folder that something was put into while the changes were applied: it was kept"
 _DAMAGED = "could not be written: its staged copy in the journal is damaged"
 
@@ -167,6 +170,7 @@ class Transaction:
                     case "hand back":
                         pass
                     case "keep":
+                        self._set_beside(directory, step)
                         self._keep(step.path, _MEANWHILE)
                         return
                     case "damaged":
@@ -188,6 +192,21 @@ class Transaction:
             if _node(self._journal.new, slot) == last_put:
                 return
             last_put = putting
+        self._set_beside(directory, step)
+
+    def _set_beside(self, directory: int, step: Swap) -> None:
+        """What lies in the slot may be the user's as well: then it gets a name beside the path, which has another."""
+        name, slot = _split(step.path)[1], _slot(step.slot)
+        if _node(self._journal.new, slot) in (None, step.before, step.after):
+            return
+        for number in itertools.count(1):
+            beside = name[:_LONGEST_NAME] + b".kept-%d" % number
+            try:
+                put_in(self._journal.new, slot, directory, beside)
+            except FileExistsError:
+                continue
+            self._kept[step.path] = _TWICE.format(escape(beside))
+            return
 
     def _parents(self, folder: bytes) -> None:
         """Make the folders that lead to a path, as far as they are missing."""
@@ -226,32 +245,6 @@ def judge(at: Node | Unusable | None, staged: Node | Unusable | None, step: Swap
     if staged == step.after:
         return "swap" if at == step.before else "keep"
     return "damaged" if at == step.before else "keep"
-
-
-def exchange_in_two(first_directory: int, first: bytes, second_directory: int, second: bytes) -> None:
-    """`exchange` where the file system has none: the first name is missing for a moment, and nothing is overwritten.
-
-    Raises FileExistsError if somebody made the first name in that moment; it is theirs then.
-    """
-    take_out(first_directory, first, second_directory, second + _ASIDE)
-    put_in(second_directory, second, first_directory, first)
-    take_out(second_directory, second + _ASIDE, second_directory, second)
-
-
-def settle(first_directory: int, first: bytes, second_directory: int, second: bytes) -> None:
-    """Bring an `exchange_in_two` that was cut short to one of its two ends."""
-    aside = second + _ASIDE
-    if not is_there(second_directory, aside):
-        return
-    if are_one(first_directory, first, second_directory, aside):  # put back, not yet taken from here
-        os.unlink(aside, dir_fd=second_directory)
-        return
-    if are_one(first_directory, first, second_directory, second):  # put in, not yet taken from here
-        os.unlink(second, dir_fd=second_directory)
-    if not is_there(second_directory, second):
-        take_out(second_directory, aside, second_directory, second)
-    elif not is_there(first_directory, first):
-        put_in(second_directory, aside, first_directory, first)
 
 
 def _node(directory: int, name: bytes) -> Node | Unusable | None:

@@ -17,8 +17,8 @@ from sandbox.checkout import identity
 from sandbox.errors import CheckoutRefused, OutOfSpace, SessionBusy, StateError
 from sandbox.gate.apply import Applied, Approval, Conflicts
 from sandbox.gate.manifest import Manifest
+from sandbox.gate.moves import exchange_in_two
 from sandbox.gate.syscalls import exchange
-from sandbox.gate.transaction import exchange_in_two
 from sandbox.gate.undo import last_apply, undo
 from sandbox.sessions import now
 

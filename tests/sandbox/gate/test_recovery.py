@@ -19,9 +19,10 @@ from sandbox.gate.apply import Recovered
 from sandbox.gate.approval import Approval, Before, record_approval
 from sandbox.gate.blobs import Blobs
 from sandbox.gate.journal import Journal
+from sandbox.gate.moves import exchange_in_two, settle
 from sandbox.gate.steps import Swap, steps
 from sandbox.gate.syscalls import exchange, names_now
-from sandbox.gate.transaction import Transaction, exchange_in_two, judge, settle
+from sandbox.gate.transaction import Transaction, judge
 from sandbox.sessions import now
 
 ROOT = Path(__file__).parents[3]
@@ -56,6 +57,24 @@ def root(gate, lay_out):
     descriptor = os.open(gate.checkout, os.O_RDONLY)
     yield descriptor
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_of_two_versions_that_the_user_saved_in_that_moment_both_stay(gate, root, taken):
+    """What a crash in the middle of handing one back leaves: the first at the path, the other in the journal."""
+    _, journal = committed(gate, root)
+    journal.close()
+    (folder,) = (path for path in gate.checkout.iterdir() if path.name.startswith(".paddock-txn"))
+    (gate.checkout / "a").write_text("theirs")
+    (folder / "new" / "0").write_text("theirs, too")
+    if taken:
+        (gate.checkout / "a.kept-1").write_text("an earlier one")
+    beside = "a.kept-2" if taken else "a.kept-1"
+    found = gate.recover()
+    assert [(one.path, beside in one.reason) for one in found.kept] == [(b"a", True)]
+    assert (gate.checkout / "a").read_text() == "theirs"
+    assert (gate.checkout / beside).read_text() == "theirs, too"
+    assert len(os.listdir(gate.checkout)) == (3 if taken else 2)
 
 
 def test_a_committed_journal_is_finished_by_the_next_command(gate, root):
