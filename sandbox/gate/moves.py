@@ -30,7 +30,9 @@ def put_in(journal: int, slot: bytes, checkout: int, name: bytes) -> None:
     _must_be_free(checkout, name)
     try:
         os.link(slot, name, src_dir_fd=journal, dst_dir_fd=checkout, follow_symlinks=False)
-    except PermissionError:
+    except OSError as error:
+        if error.errno not in (*NOT_KNOWN, errno.EPERM):
+            raise
         os.rename(slot, name, src_dir_fd=journal, dst_dir_fd=checkout)
     else:
         os.unlink(slot, dir_fd=journal)

@@ -8,11 +8,12 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from sandbox.gate.gitindex import EXTENDED, HEADER, LENGTH, entries, extensions, flags_at, id_size, summed
+from sandbox.gate.gitindex import EXTENDED, HEADER, LENGTH, entries, extensions, flags_at, header, id_size, summed
 
 _LINK: Final = b"link"
 _STAGE: Final = 0x3000  # of the flags
 _WORD: Final = 64
+_MOST: Final = 1_000_000  # entries, of which each takes half a kilobyte here
 _SPARE: Final = 8
 _NOWHERE: Final = "a bit for an entry that is not there"
 
@@ -35,6 +36,8 @@ def whole(data: bytes, shared: Callable[[bytes], bytes | None]) -> bytes:
         base = shared(b"sharedindex." + link[:size].hex().encode())
         if base is None or id_size(base) != size:
             raise ValueError("without what it shares")
+        if header(data)[1] + header(base)[1] > _MOST:
+            raise ValueError("more than is put together here")
         rows = _merged(list(_rows(base, size)), rows, link[size:], size)
     return _joined(rows, others, size)
 

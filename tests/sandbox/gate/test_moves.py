@@ -8,8 +8,11 @@ from sandbox.gate.moves import put_in, take_out
 from tests.faults import hit_from, traced, watched
 
 AS_ON_NFS = hit_from(["renameat2"], 0, "error=EINVAL")
-NO_LINK = (*watched("renameat2", "linkat"), "-e", "inject=renameat2:error=EINVAL", "-e", "inject=linkat:error=EPERM")
-HOW = pytest.mark.parametrize("options", [(), AS_ON_NFS, NO_LINK], ids=["any", "as on NFS", "of what takes no link"])
+WITHOUT = (*watched("renameat2", "linkat"), "-e", "inject=renameat2:error=EINVAL", "-e")
+REFUSED, UNKNOWN = ((*WITHOUT, f"inject=linkat:error={why}") for why in ("EPERM", "EOPNOTSUPP"))
+HOW = pytest.mark.parametrize(
+    "options", [(), AS_ON_NFS, REFUSED, UNKNOWN], ids=["any", "as on NFS", "of what takes no link", "without links"]
+)
 
 
 @pytest.fixture

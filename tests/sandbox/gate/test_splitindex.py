@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from sandbox.gate import gitindex
+from sandbox.gate import gitindex, splitindex
 from sandbox.gate.splitindex import whole
 from sandbox.gate.tracked import tracked
 
@@ -73,6 +73,13 @@ def test_what_is_deleted_of_what_is_shared_is_gone(repository, deleted, left):
 )
 def test_r17_what_means_nothing_is_no_index(repository, bitmaps):
     put(repository, bitmaps)
+    assert tracked(repository) == frozenset()
+
+
+def test_r17_what_would_take_too_much_memory_is_not_put_together(repository, monkeypatch):
+    put(repository, NOTHING + NOTHING)
+    assert len(tracked(repository)) == 3
+    monkeypatch.setattr(splitindex, "_MOST", 2)
     assert tracked(repository) == frozenset()
 
 
