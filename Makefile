@@ -8,7 +8,7 @@ export YES
 .NOTPARALLEL:
 
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 help: ## show this list
