@@ -7,18 +7,23 @@ import pytest
 from images import catalog, definition
 
 pytestmark = [pytest.mark.engine, pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
-ISOLATION = "tests/attacks/test_isolation.py"
+ISOLATION, PROFILES = "tests/attacks/test_isolation.py", "tests/attacks/test_profiles.py"
 SUITES = ("-k", "not fake", "tests/contracts", ISOLATION)
-STRICT = (("--profile", "strict", ISOLATION), ("-k", "strict", "tests/attacks/test_profiles.py"))
+STRICT = (("--profile", "strict", ISOLATION), ("-k", "strict", PROFILES))
 
-OF_THE_MOUNT = ("test_i02_a_setuid_copy_of_a_shell_gains_nothing", "test_i26_the_engine_runs_what_we_asked_for")
+OF_THE_MOUNT = (
+    f"{ISOLATION}::test_i02_a_setuid_copy_of_a_shell_gains_nothing",
+    f"{ISOLATION}::test_i26_the_engine_runs_what_we_asked_for",
+    f"{PROFILES}::test_i26_the_engine_holds_to_the_profile",
+)
+"""Where the workspace is carried it is a plain volume, no overlay of ours, and is given to its owner first."""
 
 
 def suites(name: str) -> Iterator[Sequence[str]]:
     """What is played on an engine, each as pytest is told."""
-    carried = [f"--deselect={ISOLATION}::{one}" for one in OF_THE_MOUNT] if name == "remapped-docker" else []
+    carried = [f"--deselect={one}" for one in OF_THE_MOUNT] if name == "remapped-docker" else []
     for words in (SUITES, *STRICT):
-        yield [*words, *carried]  # there it is a plain volume, and no overlay of ours
+        yield [*words, *carried]
     if name == "podman":  # on the other two tools are uid 0, whoever invoked us
         yield ["tests/engines/test_owners.py"]
 
