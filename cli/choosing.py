@@ -82,9 +82,8 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
     found = chosen(folder, rules.files(wanted.settings), flags, session, machine=engine.machine)
     for notice in found.notices:
         place.stderr().line(f"paddock: {safe.line(notice)}")
-    facts = engine.known
     try:
-        runtime = checked_runtime(found.choice.runtime, facts)
+        runtime = checked_runtime(found.choice.runtime, engine.known)
     except UnknownRuntime as error:
         raise exits.Misuse(str(error)) from error
     if found.must_be_patched:
@@ -96,9 +95,9 @@ def agree(wanted: Wanted, folder: Path, engine: "Engine", said: "Terminal", sess
 
 
 def _refuse_holes(engine: "Engine") -> None:
-    from sandbox.advisories import changelogs, holes
+    from sandbox.advisories import holes_of
 
-    found = holes(engine.known, changelogs(engine.place))
+    found = holes_of(engine)
     if found:
         raise exits.CliError(
             f"{found[0].sentence}, and settings require a patched engine (requirePatched): "

@@ -90,7 +90,7 @@ def run_async(work: Callable[[Interrupts], Awaitable[Result]]) -> Result:
             group.cancel_scope.cancel()
 
     handler = signal.getsignal(signal.SIGTERM)
-    if not gc.isenabled():
+    if not gc.isenabled():  # `cli.main` has switched it off while all was loaded
         gc.freeze()
         gc.enable()
     try:

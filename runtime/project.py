@@ -16,7 +16,7 @@ from runtime.permissions.policy import Policy
 from runtime.permissions.sources import own_files, policy_for
 from runtime.sandbox_choice import Flags, chosen
 from runtime.settings import Bounds, ModelChoice, Places
-from sandbox.advisories import changelogs, holes
+from sandbox.advisories import holes_of
 from sandbox.base import Call, Command, ExecResult, Sandbox
 from sandbox.changes import Change, ChangeSet
 from sandbox.checkout import checked
@@ -205,8 +205,7 @@ def _chosen(folder: Path, flags: Flags, engine: Engine, session: Session | None)
             f"settings choose the profile {found.choice.profile}, in which tools are root inside: name it, as in "
             f'project(…, profile="{found.choice.profile}")'
         )
-    facts = engine.known
-    checked_runtime(found.choice.runtime, facts)
-    if found.must_be_patched and (known := holes(facts, changelogs(engine.place))):
+    checked_runtime(found.choice.runtime, engine.known)
+    if found.must_be_patched and (known := holes_of(engine)):
         raise SandboxError(f"{known[0].sentence}, and settings require a patched engine (requirePatched)")
     return found.choice

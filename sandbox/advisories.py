@@ -14,10 +14,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sandbox.engine_places import EnginePlace
 from sandbox.versions import Version, has, version_of
+
+if TYPE_CHECKING:
+    from sandbox.engine import Engine
 
 Component = Literal["Engine", "containerd", "runc"]
 DOCS: Final = Path("/usr/share/doc")
@@ -178,6 +181,11 @@ def holes(facts: Mapping[str, Any], docs: Path | None = DOCS) -> Sequence[Hole]:
 def _about(component: Component, version: Version, fixed: frozenset[str]) -> Sequence[Advisory]:
     mine = [one for one in ADVISORIES if one.component == component]
     return [one for one in mine if not has(version, one.fixed) and not fixed.issuperset(one.ids)]
+
+
+def holes_of(engine: "Engine") -> Sequence[Hole]:
+    """The same of an engine that we talk to, with its packages' changelogs where they can be seen."""
+    return holes(engine.known, changelogs(engine.place))
 
 
 def versions(facts: Mapping[str, Any]) -> Mapping[Component, str]:

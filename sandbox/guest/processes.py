@@ -21,8 +21,8 @@ from sandbox.guest.rights import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, becom
 from sandbox.guest.wire import CHUNK
 
 OUR_SCORE, TOOL_SCORE = 750, 1000
-NOT_STARTED = 126  # the exit code by which shells tell it
 """Who is killed first when memory runs out: tools, then what can be forked again, and last the guest itself."""
+NOT_STARTED = 126  # the exit code by which shells tell it
 
 
 def parents():
@@ -208,9 +208,8 @@ def reap(main):
         if pid == 0:
             return end, True
         if os.WIFSTOPPED(code):
-            if (
-                pid == main and user_of(main) == os.getuid()
-            ):  # no tool yet: it waits for its call, and a tool stopped it
+            is_waiting = pid == main and user_of(main) == os.getuid()
+            if is_waiting:  # for its call, and is no tool yet: one has stopped it
                 signal_quietly(main, signal.SIGCONT)
         elif pid == main:
             number = os.WTERMSIG(code) if os.WIFSIGNALED(code) else 0

@@ -81,10 +81,11 @@ class Carrying:
         if placement_of(self._session).kind == "mounted":
             return
         profile = profile_of(self._session.meta().choice)
+        is_closed = not profile.changes_workspace
         parts = [_part(one, Room(profile.disk, profile.files)) for one in overlays(self._session)]
         for part in parts:
-            sent = await _send(container, part, self.on_progress, is_closed=not profile.changes_workspace)
-            if not profile.changes_workspace:
+            sent = await _send(container, part, self.on_progress, is_closed=is_closed)
+            if is_closed:
                 continue  # nothing of it will have to come home
             rows = await _look(container, part)
             if sent.entries != len(rows):
@@ -92,7 +93,7 @@ class Carrying:
                     f"the workspace did not arrive whole: {sent.entries:,} entries were sent, {len(rows):,} are there"
                 )
             part.mirror.begin(rows)
-        self._parts = parts if profile.changes_workspace else ()
+        self._parts = () if is_closed else parts
         self.on_progress(None)
 
     async def bring(self, container: Container) -> None:
